@@ -1,0 +1,1 @@
+"""Words that every room shares: errors, shapes, randomness and the contracts between parts."""

@@ -1,0 +1,344 @@
+"""Gaussian diffusion: a network that learns to remove noise of any covariance under any schedule.
+
+DDPM is a variance-preserving schedule with white noise, SMLD a variance-exploding one, and the non-isotropic models
+are these two with another covariance: recipes of one class.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from unveil.core.errors import ConfigError, RunError, ShapeError
+from unveil.core.protocols import Batch, Covariance, Denoiser, Move, Progress, Randomness, Schedule, Stage
+from unveil.core.random import Streams, rand, randn, randn_like
+from unveil.core.shapes import expand_as
+from unveil.covariance import Identity
+from unveil.models.diffusion.loss import Distance, Reduction, Space, in_space, min_snr_weight, reduce
+from unveil.models.diffusion.prediction import Predict, target, to_eps, to_x_hat
+from unveil.models.diffusion.sampling import sampler_named, takes_noise, times_for
+from unveil.samplers import Clip, Likelihood, Watch, encode, guided, log_likelihood
+from unveil.schedules.grids import Spacing, draw_times, even
+
+Condition = Literal["time", "log-sigma", "none"]
+
+
+class Diffusion(nn.Module):
+    """Gaussian diffusion for any schedule and covariance: x_t = alpha x + sigma R e.
+
+    Args:
+        net: (x_t, time) -> prediction, (B, C, H, W) -> (B, C, H, W); with classes also `label`.
+        schedule: t -> (alpha, sigma).
+        shape: of one sample, (C, H, W).
+        cov: covariance of the noise.
+        predict: what the network's output means, see `unveil.models.diffusion.prediction`.
+        space: where its error is measured; without one where the network speaks: "white" for eps, else "pixel".
+        min_snr: cap of the signal-to-noise weighting, published as 5; without one all times weigh the same.
+        distance: "mse", "l1" or "huber".
+        reduction: "mean" over elements, or "half-sum" to reproduce published code.
+        condition: what the network is told of time: "time" t, "log-sigma", or "none".
+        sigma_data: spread of the data; where given, the network's input is divided by sqrt(alpha^2 sigma_data^2 +
+            sigma^2), which variance-exploding schedules need.
+        classes: number of labels, 0 .. classes - 1, that the network takes; `classes` itself says "no label".
+        label_dropout: share of labels hidden in training, for guidance.
+        stratified: spread the times of a training batch evenly.
+        harmonic: for a network that is told no sigma, scale its output by sigma_H / sigma with sigma_H the harmonic mean
+            of the levels. In image dimensions this is wrong (the network can see sigma), hence off.
+        first_index: the index by which the network knows the first step of a discrete schedule; 0 in some published code.
+
+    Source: Ho et al. (2020), arXiv:2006.11239; Song and Ermon (2020), arXiv:2006.09011; Voleti et al. (2022),
+    arXiv:2210.12254, for the covariance.
+    """
+
+    process: Tensor
+
+    def __init__(
+        self,
+        net: nn.Module,
+        schedule: Schedule,
+        shape: Sequence[int],
+        cov: Covariance = Identity(),  # noqa: B008
+        *,
+        predict: Predict = "eps",
+        space: Space | None = None,
+        min_snr: float | None = None,
+        distance: Distance = "mse",
+        reduction: Reduction = "mean",
+        condition: Condition = "time",
+        sigma_data: float | None = None,
+        classes: int | None = None,
+        label_dropout: float = 0.0,
+        stratified: bool = False,
+        harmonic: bool = False,
+        first_index: int = 1,
+    ) -> None:
+        super().__init__()
+        if predict == "v" and not getattr(schedule, "variance_preserving", True):
+            raise ConfigError("v-prediction needs a variance-preserving schedule; take predict=eps with this one.")
+        if harmonic and (condition != "none" or getattr(schedule, "variance_preserving", True)):
+            raise ConfigError("The harmonic correction is for variance-exploding schedules with condition=none.")
+        if min_snr is not None and min_snr <= 0:
+            raise ConfigError(f"min_snr is above zero (5 is usual) or left out; it got {min_snr}.")
+        if not 0 <= label_dropout < 1 or (label_dropout and classes is None):
+            raise ConfigError(
+                f"label_dropout lies in [0, 1) and needs classes; it got {label_dropout}, classes={classes}."
+            )
+        self.net, self.schedule, self.cov, self.shape = net, schedule, cov, torch.Size(shape)
+        self.predict, self.min_snr, self.distance, self.reduction = predict, min_snr, distance, reduction
+        self.space: Space = space or ("white" if predict == "eps" else "pixel")
+        self.condition, self.sigma_data = condition, sigma_data
+        self.classes, self.label_dropout, self.stratified, self.harmonic = classes, label_dropout, stratified, harmonic
+        self.first_index = first_index
+        self.register_buffer("process", self._process())
+
+    # -- the network, seen through its parameterisation -------------------------------------------------------------
+
+    def _predict(self, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
+        """What the network says of x_t; t, alpha and sigma are () or (B,)."""
+        match self.condition:
+            case "time":
+                length = getattr(self.schedule, "steps", None)
+                time = t - (1 - self.first_index) / length if length and self.first_index != 1 else t
+            case "log-sigma":
+                time = sigma.log()
+            case "none":
+                time = torch.zeros_like(t)
+        if time.ndim == 0:
+            time = torch.full((len(x_t),), float(time), dtype=x_t.dtype, device=x_t.device)
+        if self.sigma_data is not None:
+            scale = (alpha**2 * self.sigma_data**2 + sigma**2) ** -0.5
+            x_t = x_t * expand_as(scale.to(x_t), x_t)
+        known = {} if self.classes is None else {"label": label}
+        kind = self._network_dtype(x_t)
+        out: Tensor = self.net(x_t.to(kind), time.to(x_t.device, kind), **known).to(x_t.dtype)
+        if self.harmonic:
+            out = out * expand_as((self._harmonic_sigma() / sigma).to(out), out)
+        return out
+
+    def _network_dtype(self, x: Tensor) -> torch.dtype:
+        """The type the network computes in: a solver may carry its state in double precision around it."""
+        return next((p.dtype for p in self.net.parameters()), x.dtype)
+
+    def _harmonic_sigma(self) -> float:
+        length = getattr(self.schedule, "steps", None) or 1000
+        _, sigma = self.schedule(torch.arange(1, length + 1, dtype=torch.float64) / length)
+        return float(1 / (1 / sigma).mean())
+
+    def _check_label(self, label: Tensor | None, n: int) -> Tensor | None:
+        if label is None:
+            return None
+        if self.classes is None:
+            raise ConfigError("Labels were given to a model without classes; train one with model.classes.")
+        if len(label) != n or int(label.min()) < 0 or int(label.max()) > self.classes:
+            raise ConfigError(
+                f"Labels are {n} numbers from 0 to {self.classes - 1} ({self.classes} for none); these are {len(label)} "
+                f"from {int(label.min())} to {int(label.max())}."
+            )
+        return label
+
+    def convert(self, out: Tensor, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The estimated data and white noise, each (B, C, H, W), that a network's output at times t stands for."""
+        alpha, sigma = (expand_as(c.to(x_t), x_t) for c in self.schedule(t))
+        return (
+            to_x_hat(self.predict, out, x_t, alpha, sigma, self.cov),
+            to_eps(self.predict, out, x_t, alpha, sigma, self.cov),
+        )
+
+    def denoise(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """E[x | x_t] as the network sees it.
+
+        Args:
+            x_t: noisy data, (B, C, H, W).
+            t: times in (0, 1], () or (B,).
+            label: (B,), int64.
+        """
+        alpha, sigma = self.schedule(t)
+        out = self._predict(x_t, t, alpha, sigma, label)
+        if t.ndim:
+            alpha, sigma = (expand_as(c.to(x_t), x_t) for c in (alpha, sigma))
+        return to_x_hat(self.predict, out, x_t, alpha, sigma, self.cov)
+
+    def score(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """The gradient of ln p_t at x_t, which is -R^-T e_hat / sigma, (B, C, H, W)."""
+        alpha, sigma = (expand_as(c.to(x_t), x_t) for c in self.schedule(t))
+        noise = (x_t - alpha * self.denoise(x_t, t, label)) / sigma
+        return -self.cov.solve(noise) / sigma
+
+    # -- training ---------------------------------------------------------------------------------------------------
+
+    def loss_per_sample(self, x: Tensor, t: Tensor, eps: Tensor, label: Tensor | None = None) -> Tensor:
+        """The weighted loss of each sample at given times and white noise, (B,)."""
+        alpha, sigma = (c.to(x.device, x.dtype) for c in self.schedule(t))
+        a, s = expand_as(alpha, x), expand_as(sigma, x)
+        n = self.cov.sqrt(eps)
+        x_t = a * x + s * n
+        out = self._predict(x_t, t.to(x.device), alpha, sigma, label)
+        error = out - target(self.predict, x, eps, n, a, s)
+        each = reduce(in_space(error, self.predict, self.space, self.cov), self.distance, self.reduction)
+        return each if self.min_snr is None else each * min_snr_weight(self.predict, alpha, sigma, self.min_snr)
+
+    def loss(self, x: Tensor, generator: Randomness = None, label: Tensor | None = None) -> Tensor:
+        """Denoising score matching at random times: the mean over a batch x, (B, C, H, W)."""
+        self._check_data(x)
+        t = draw_times(len(x), self.schedule, generator, stratified=self.stratified)
+        eps = randn_like(x, generator)
+        if self.classes is not None and self.label_dropout and label is not None:
+            hidden = rand((len(x),), generator, device=label.device) < self.label_dropout
+            label = torch.where(hidden, self.classes, label)
+        return self.loss_per_sample(x, t, eps, label).mean()
+
+    def _check_data(self, x: Tensor) -> None:
+        if x.shape[1:] != self.shape:
+            raise ShapeError(f"This model was made for data of shape {tuple(self.shape)}; it got {tuple(x.shape[1:])}.")
+        if not x.is_floating_point():
+            raise ShapeError(f"Training data are floating point numbers in [-1, 1]; these are {x.dtype}.")
+
+    def moves(self, batch: Batch) -> Iterator[Move]:
+        """One training step."""
+        loss = self.loss(batch.x, batch.generator, batch.cond.get("label") if self.classes is not None else None)
+        yield Move("model", loss, {"loss": loss.detach()})
+
+    def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
+        """The only stage, "train"."""
+        count = steps if isinstance(steps, int) else steps["train"]
+        return [Stage("train", {"model": self}, count, self.moves)]
+
+    # -- sampling ---------------------------------------------------------------------------------------------------
+
+    def denoiser(self, label: Tensor | None = None, guidance: float = 1.0) -> Denoiser:
+        """This model as a denoiser with a label and a scale of guidance bound."""
+        if guidance == 1.0 or label is None:
+            if guidance != 1.0:
+                raise ConfigError("Guidance needs labels to follow; give label, or leave guidance at 1.")
+            return partial(self.denoise, label=label) if label is not None else self.denoise
+        if not self.label_dropout:
+            raise ConfigError("Guidance needs a model that has seen data without labels; train with label_dropout=0.1.")
+        return guided(partial(self.denoise, label=label), partial(self.denoise, label=None), guidance)
+
+    def noise(self, n: int, generator: Randomness = None, *, temperature: float = 1.0) -> Tensor:
+        """Draw the state at t = 1 from which sampling starts, (n, C, H, W)."""
+        _, sigma = self.schedule(torch.ones((), dtype=torch.float64))
+        white = randn((n, *self.shape), generator, device=self.process.device)
+        return temperature * sigma * self.cov.sqrt(white)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        *,
+        steps: int = 50,
+        sampler: str = "ddim",
+        generator: Randomness = None,
+        progress: Progress | None = None,
+        label: Tensor | None = None,
+        guidance: float = 1.0,
+        temperature: float = 1.0,
+        clip: bool = True,
+        spacing: Spacing = "trailing",
+        image: Tensor | None = None,
+        start: float = 1.0,
+        watch: Watch | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Draw samples.
+
+        Args:
+            n: how many.
+            steps: times to visit.
+            sampler: a name from `SAMPLERS`.
+            generator: one stream per sample is drawn from it, so a sample does not depend on its batch.
+            progress: told (steps done, steps in all).
+            label: (n,), int64, for models with classes.
+            guidance: above 1 follows the label more closely; needs a model trained with label_dropout.
+            temperature: scales the noise at the start.
+            clip: keep every estimate within [-1, 1].
+            spacing: which of a discrete schedule's steps are visited: "trailing", "leading" or "quadratic".
+            image: data to start from, (n, C, H, W); they are noised to time `start` first.
+            start: time in (0, 1] to start at; below 1 it needs `image`.
+            watch: told (steps done, steps in all, the state).
+            options: the sampler's own, such as eta for "ddim".
+
+        Returns:
+            Samples, (n, C, H, W), in [-1, 1].
+        """
+        if n < 0:
+            raise ConfigError(f"{n} samples were asked for; take 0 or more.")
+        if image is None and start != 1.0:
+            raise ConfigError(f"To start at t = {start} an image is needed; without one sampling starts at 1.")
+        walk, times = sampler_named(sampler, options), times_for(sampler, self.schedule, steps, start, spacing)
+        denoise = self.denoiser(self._check_label(label, n), guidance)
+        if n == 0:
+            return torch.empty(0, *self.shape, device=self.process.device)
+        streams = Streams.of(generator, n)
+        x = self.noise(n, streams, temperature=temperature)
+        if image is not None:
+            self._check_data(image)
+            alpha, sigma = self.schedule(times[0])
+            _, last = self.schedule(torch.ones((), dtype=torch.float64))
+            x = alpha * image.to(x) + sigma / last * x
+
+        def tell(done: int, total: int, state: Tensor) -> None:
+            if progress is not None:
+                progress(done, total)
+            if watch is not None:
+                watch(done, total, state)
+
+        extras: dict[str, Any] = {"clip": Clip() if clip else None}
+        if progress is not None or watch is not None:
+            extras["watch"] = tell
+        if takes_noise(sampler):
+            extras |= {"cov": self.cov, "generator": streams}
+        was_training = self.training
+        self.eval()
+        # An adaptive solver judges differences of estimates: it carries its state in double precision.
+        exact = x.double() if sampler == "rk45" else x
+        try:
+            x = walk(denoise, exact, self.schedule, times, **extras).to(x.dtype)
+        finally:
+            self.train(was_training)
+        return x.clamp(-1, 1) if clip else x
+
+    @torch.no_grad()
+    def encode(self, x: Tensor, *, steps: int = 50, method: Literal["euler", "heun", "rk4", "rk45"] = "heun") -> Tensor:
+        """Carry data, (B, C, H, W), to their latents at t = 1 along the probability flow."""
+        self._check_data(x)
+        length = getattr(self.schedule, "steps", None)
+        first = 1 / length if length else 1e-3
+        self.eval()
+        return encode(self.denoise, x, self.schedule, even(steps, first, 1.0), method=method)
+
+    def log_likelihood(self, x: Tensor, *, label: Tensor | None = None, **options: Any) -> Likelihood:
+        """The exact likelihood of dequantised data, (B, C, H, W); options are those of `unveil.samplers.log_likelihood`."""
+        self._check_data(x)
+        self.eval()
+        for parameter in (trainable := [p for p in self.parameters() if p.requires_grad]):
+            parameter.requires_grad_(False)  # only the derivative in x is wanted
+        try:
+            return log_likelihood(self.denoiser(label), x.double(), self.schedule, cov=self.cov, **options)
+        finally:
+            for parameter in trainable:
+                parameter.requires_grad_(True)
+
+    # -- weights know the noise they were trained with ----------------------------------------------------------------
+
+    def _process(self) -> Tensor:
+        """A fingerprint of schedule, covariance and parameterisation, (20,), float64."""
+        alpha, sigma = self.schedule(torch.linspace(0.1, 1, 8, dtype=torch.float64))
+        ramp = torch.linspace(-1, 1, self.shape.numel(), dtype=torch.float64).reshape(self.shape)
+        coloured = self.cov.sqrt(ramp**3)
+        kind = ("eps", "n", "x", "v").index(self.predict)
+        told = ("time", "log-sigma", "none").index(self.condition)
+        last = [float(coloured.abs().sum()), float(coloured.square().sum()), float(kind), float(told)]
+        return torch.cat([alpha, sigma, torch.tensor(last, dtype=torch.float64)])
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        saved = state_dict.get(prefix + "process")
+        mine = self._process()
+        if saved is not None and not torch.allclose(saved.double().cpu(), mine, rtol=1e-4, atol=1e-6):
+            raise RunError(
+                "These weights were trained with another noise than this model's: schedule, covariance, predict or condition "
+                "differ. Build the model from the recipe that is saved beside the weights."
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
