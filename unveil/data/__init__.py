@@ -1,0 +1,43 @@
+"""Images in, as uint8 blocks that yield batches in [-1, 1]; pictures out, as PNG and GIF.
+
+Names are fetched when they are first used: `unveil.data.sources`, which a command line asks whether a source is one
+at all, imports neither torch nor numpy, and must stay so.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unveil.data.dataset import Images as Images
+    from unveil.data.decoding import load_image as load_image
+    from unveil.data.images import open_images as open_images
+    from unveil.data.quantisation import dequantise as dequantise
+    from unveil.data.saving import grid as grid
+    from unveil.data.saving import save_animation as save_animation
+    from unveil.data.saving import save_images as save_images
+    from unveil.data.saving import to_uint8 as to_uint8
+    from unveil.data.sources import Source as Source
+    from unveil.data.sources import check_source as check_source
+
+_HOMES = {
+    "Images": "dataset",
+    "Source": "sources",
+    "check_source": "sources",
+    "dequantise": "quantisation",
+    "grid": "saving",
+    "load_image": "decoding",
+    "open_images": "images",
+    "save_animation": "saving",
+    "save_images": "saving",
+    "to_uint8": "saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

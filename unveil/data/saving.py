@@ -1,0 +1,224 @@
+"""Pictures out: grids, folders of PNGs, and animations."""
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from unveil.core.errors import ConfigError, DivergenceError, ExistsError, ShapeError
+from unveil.data.folders import SUFFIXES, shown
+from unveil.data.writing import beside, new_file, unwritable
+
+_CELL = 64  # pixels that a small picture is enlarged to, about
+_WHITE = 255
+_NUMBERED = re.compile(r"\d{5,}\.png")
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """Bring pictures from [-1, 1] to 0 .. 255 by rounding, on the CPU; what leaves the range is clipped.
+
+    uint8 is returned as it is.
+
+    Raises:
+        DivergenceError: a number is not finite.
+    """
+    x = x.detach().cpu()
+    if x.dtype == torch.uint8:
+        return x
+    if not torch.isfinite(x).all():
+        raise DivergenceError("The pictures hold numbers that are not finite: the model or the sampler has diverged.")
+    return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def grid(x: Tensor, *, columns: int | None = None, padding: int = 2, scale: int | None = None) -> Tensor:
+    """Lay pictures out in rows on white.
+
+    Args:
+        x: (B, C, H, W) in [-1, 1], or uint8, with 1 or 3 channels.
+        columns: pictures in a row; by default a number near the root of B that leaves no gap, where there is one.
+        padding: white pixels around each.
+        scale: enlarges each pixel to scale x scale; by default so that pictures are about 64 pixels wide, or their own.
+
+    Returns:
+        One picture (C, H', W') in uint8.
+
+    Raises:
+        ShapeError: x is not a batch of grey or RGB pictures.
+    """
+    x = _pictures(x)
+    count, channels, height, width = x.shape
+    if columns is None:
+        columns = _columns(count)
+    if columns < 1 or padding < 0 or (scale is not None and scale < 1):
+        raise ConfigError(
+            f"columns={columns}, padding={padding}, scale={scale} cannot be; columns and scale start at 1."
+        )
+    columns = min(columns, count)
+    if scale is None:
+        scale = max(1, round(_CELL / width))
+    x = x.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
+    rows = math.ceil(count / columns)
+    tall, wide = height * scale + padding, width * scale + padding
+    sheet = torch.full((channels, rows * tall + padding, columns * wide + padding), _WHITE, dtype=torch.uint8)
+    for i, picture in enumerate(x):
+        top, left = padding + i // columns * tall, padding + i % columns * wide
+        sheet[:, top : top + height * scale, left : left + width * scale] = picture
+    return sheet
+
+
+def save_images(
+    x: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    columns: int | None = None,
+    padding: int = 2,
+    scale: int | None = None,
+) -> Path:
+    """Save pictures: all on one sheet if the path ends in .png, else in a folder as 00000.png, 00001.png, ...
+
+    A single picture in a .png, and each one in a folder, is saved pixel for pixel, unless `scale` enlarges it.
+    A folder that exists must be empty; with `force` its numbered pictures are replaced and all else in it is kept.
+
+    Args:
+        x: (B, C, H, W), or one picture (C, H, W), in [-1, 1] or uint8, with 1 or 3 channels.
+        path: a .png file or a folder; folders that are missing on the way are made.
+        force: overwrite what is there.
+        metadata: written into every PNG as text, e.g. {"seed": 0, "recipe": ...}; what is not text is written as JSON.
+        columns: see `grid`.
+        padding: see `grid`.
+        scale: see `grid`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExistsError: something is there, and `force` is false.
+        UnveilError: it cannot be written, as on a full disk.
+    """
+    path = Path(path).expanduser()
+    x = _pictures(x[None] if x.ndim == 3 else x)
+    info = PngInfo()
+    for key, value in (metadata or {}).items():
+        info.add_text(key, _text(value))
+    if path.suffix.lower() == ".png":
+        sheet = grid(x, columns=columns, padding=padding, scale=scale) if len(x) > 1 else _enlarged(x, scale)[0]
+        with new_file(path, force) as file:
+            _as_image(sheet).save(file, "PNG", pnginfo=info)
+    elif path.suffix.lower() in SUFFIXES:
+        raise ConfigError(f"'{shown(path)}': pictures are saved as .png, which loses nothing, or in a folder.")
+    else:
+        _save_folder(_enlarged(x, scale), path, force, info)
+    return path
+
+
+def save_animation(
+    frames: Iterable[Tensor],
+    path: str | os.PathLike[str],
+    *,
+    fps: float = 12.0,
+    hold: float = 1.5,
+    force: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    columns: int | None = None,
+    padding: int = 2,
+    scale: int | None = None,
+) -> Path:
+    """Save a trajectory as a GIF that plays for ever, each frame a sheet of pictures.
+
+    Args:
+        frames: T batches (B, C, H, W) in [-1, 1] or uint8, as a tensor (T, B, C, H, W) or one after another.
+        path: a .gif file.
+        fps: frames a second; GIF counts in hundredths of a second.
+        hold: how many seconds the last frame stays.
+        force: overwrite what is there.
+        metadata: written into the file's comment, as JSON.
+        columns: see `grid`.
+        padding: see `grid`.
+        scale: see `grid`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExistsError: something is there, and `force` is false.
+        UnveilError: it cannot be written, as on a full disk.
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() != ".gif":
+        raise ConfigError(f"'{shown(path)}': an animation is saved as .gif.")
+    if not 0 < fps <= 100:
+        raise ConfigError(f"fps={fps} cannot be; a GIF plays at most 100 frames a second.")
+    sheets = [_as_image(grid(x, columns=columns, padding=padding, scale=scale)) for x in frames]
+    if not sheets:
+        raise ShapeError("There are no frames to save.")
+    times = [round(100 / fps) * 10] * len(sheets)
+    times[-1] = max(times[-1], round(hold * 100) * 10)
+    comment = json.dumps(dict(metadata), default=str) if metadata else ""
+    with new_file(path, force) as file:
+        sheets[0].save(
+            file, "GIF", save_all=True, append_images=sheets[1:], duration=times, loop=0, comment=comment.encode()
+        )
+    return path
+
+
+def _pictures(x: Tensor) -> Tensor:
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.numel():
+        raise ShapeError(
+            f"Pictures to save have the shape (B, C, H, W), 1 or 3 channels and nothing empty; got {tuple(x.shape)}."
+        )
+    return to_uint8(x)
+
+
+def _columns(count: int) -> int:
+    least = math.isqrt(count - 1) + 1  # the root, rounded up
+    return next((n for n in range(least, 2 * math.isqrt(count) + 1) if count % n == 0), least)
+
+
+def _enlarged(x: Tensor, scale: int | None) -> Tensor:
+    return x if scale is None else x.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
+
+
+def _as_image(picture: Tensor) -> Image.Image:
+    pixels = picture.numpy()
+    return Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _save_folder(x: Tensor, path: Path, force: bool, info: PngInfo) -> None:
+    if path.exists() and not path.is_dir():
+        raise ExistsError(f"'{shown(path)}' is a file; name a folder, or a file that ends in .png.")
+    if path.is_dir() and any(path.iterdir()) and not force:
+        raise ExistsError(f"The folder '{shown(path)}' is not empty; choose another, or give force=True (--force).")
+    names = [f"{i:05d}.png" for i in range(len(x))]
+    temporary = beside(path)
+    try:
+        temporary.mkdir(parents=True)
+        for name, picture in zip(names, x, strict=True):
+            _as_image(picture).save(temporary / name, "PNG", pnginfo=info)
+        if path.is_dir():
+            for name in names:
+                (temporary / name).replace(path / name)
+            for old in path.iterdir():
+                if _NUMBERED.fullmatch(old.name) and old.name not in names:
+                    old.unlink()
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,136 @@
+"""What a source of images is, told from its name and its place alone.
+
+The command line asks here before anything heavy is loaded: this file imports the standard library only.
+"""
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from unveil.core.errors import DataError, MissingDependencyError
+from unveil.data.folders import SUFFIXES, reason, shown, walk
+
+EMBEDDED = ("digits", "photos")
+ACCEPTED = (
+    "a folder of images, one image, an .npz, .npy or idx(.gz) file, "
+    f"an embedded source ({', '.join(EMBEDDED)}) or hf:NAME for a Hugging Face data set"
+)
+IDX = re.compile(r"[-.]idx(\d(-ubyte)?)?(\.gz)?$", re.IGNORECASE)
+
+Kind = Literal["embedded", "hub", "folder", "image", "npz", "npy", "idx"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of images that is there: its kind, a name for it, and where it lies (None: nowhere on disk)."""
+
+    kind: Kind
+    name: str
+    path: Path | None = None
+
+
+def check_source(source: str | os.PathLike[str]) -> Source:
+    """Tell what a source is, without reading a picture.
+
+    The name of an embedded source wins over a file of that name; write `./digits` for the folder.
+
+    Args:
+        source: a path, the name of an embedded source, or `hf:NAME` (also `hf:NAME:CONFIG`).
+
+    Raises:
+        DataError: nothing is there, it cannot be read, or it is of no kind that we know.
+        MissingDependencyError: a Hugging Face data set is asked for without the library that reads it.
+    """
+    text = os.fspath(source)
+    if not text.strip():
+        raise DataError(f"The source of data is empty; give {ACCEPTED}.")
+    if text in EMBEDDED:
+        return Source("embedded", text)
+    if text.startswith("hf:"):
+        return _hub(text[3:])
+    path = Path(text).expanduser()
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(_missing(text, path)) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"'{shown(path)}' cannot be read: {reason(error)}.") from None
+    if stat.S_ISDIR(mode):
+        return _folder(path)
+    if not stat.S_ISREG(mode):
+        raise DataError(f"'{shown(path)}' is neither a file nor a folder; give {ACCEPTED}.")
+    return _file(path)
+
+
+def _hub(name: str) -> Source:
+    if not name.strip(":"):
+        raise DataError("'hf:' needs the name of a data set behind it, e.g. hf:uoft-cs/cifar10.")
+    _need_datasets(f"hf:{name}")
+    return Source("hub", name)
+
+
+def _need_datasets(what: str) -> None:
+    if find_spec("datasets") is None:
+        raise MissingDependencyError(
+            f"'{what}' is read by the Hugging Face library `datasets`, which is not installed. "
+            "Install the extra: pip install 'unveil[hub]'."
+        )
+
+
+def _missing(text: str, path: Path) -> str:
+    try:
+        around = os.listdir(path.parent)
+    except OSError:
+        around = []
+    bare = os.sep not in text and "/" not in text
+    near = get_close_matches(path.name, [*EMBEDDED, *around] if bare else around, n=3)
+    names = ", ".join(f"'{shown(name if bare else path.parent / name)}'" for name in near)
+    hint = f" Did you mean {names}?" if near else ""
+    return f"There is no file, folder or embedded source '{shown(text)}'.{hint} Give {ACCEPTED}."
+
+
+def _file(path: Path) -> Source:
+    suffix = path.suffix.lower()
+    kind: Kind
+    if IDX.search(path.name):
+        kind = "idx"
+    elif suffix in (".npz", ".npy"):
+        kind = "npz" if suffix == ".npz" else "npy"
+    elif suffix in SUFFIXES:
+        kind = "image"
+    else:
+        what = f"'{suffix}' files" if suffix else "files without a suffix"
+        raise DataError(f"'{shown(path)}': {what} are not read as images; give {ACCEPTED}.")
+    if not os.access(path, os.R_OK):
+        raise DataError(f"'{shown(path)}' cannot be read: permission denied.")
+    if path.stat().st_size == 0:
+        raise DataError(f"'{shown(path)}' is empty (0 bytes).")
+    return Source(kind, shown(path.stem), path)
+
+
+def _folder(path: Path) -> Source:
+    name = shown(path.resolve().name)
+    try:
+        inside = {entry for entry in os.listdir(path) if not entry.startswith(".")}
+    except OSError as error:
+        raise DataError(f"The folder '{shown(path)}' cannot be read: {reason(error)}.") from None
+    if not inside:
+        raise DataError(f"The folder '{shown(path)}' is empty; give {ACCEPTED}.")
+    if "dataset_dict.json" in inside or {"dataset_info.json", "state.json"} <= inside:
+        _need_datasets(shown(path))
+        return Source("hub", name, path)
+    if any(IDX.search(entry) and "images" in entry.lower() for entry in inside):
+        return Source("idx", name, path)
+    if next(walk(path), None) is not None:
+        return Source("folder", name, path)
+    arrays = sorted(entry for entry in inside if entry.lower().endswith((".npz", ".npy")))
+    hint = f" It holds '{shown(arrays[0])}': give that file itself." if arrays else ""
+    raise DataError(
+        f"The folder '{shown(path)}' holds no images, nor does any folder in it.{hint} "
+        f"Files that end in {' '.join(sorted(SUFFIXES))} are taken for images."
+    )
