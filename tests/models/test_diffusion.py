@@ -379,3 +379,21 @@ def test_sampling_leaves_the_mode_as_it_was():
     model = Diffusion(Small(), LINEAR, SHAPE).train()
     model.sample(1, steps=2)
     assert model.training
+
+
+def test_warnings_and_shapes_that_cannot_work():
+    with pytest.warns(UserWarning, match="condition number"):
+        Diffusion(Zero(), LINEAR, (1, 32, 32), free_field(32, 32, 3.0), space="score")
+    with pytest.raises(ShapeError, match="answered"):
+        Diffusion(TwoChannels(), LINEAR, SHAPE).loss(torch.zeros(2, *SHAPE), Streams(0, 2))
+    with pytest.raises(ShapeError, match="8 x 8"):
+        Diffusion(Zero(), LINEAR, SHAPE, free_field(8, 8))
+    with pytest.warns(UserWarning, match="made for"):
+        Diffusion(Zero(), LINEAR, SHAPE).log_likelihood(torch.full((1, *SHAPE), 200.0))
+
+
+class TwoChannels(nn.Module):
+    """A network made for another number of channels."""
+
+    def forward(self, x, t):
+        return x.repeat(1, 2, 1, 1)

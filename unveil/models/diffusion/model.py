@@ -4,6 +4,7 @@ DDPM is a variance-preserving schedule with white noise, SMLD a variance-explodi
 are these two with another covariance: recipes of one class.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -91,6 +92,13 @@ class Diffusion(nn.Module):
         self.condition, self.sigma_data = condition, sigma_data
         self.classes, self.label_dropout, self.stratified, self.harmonic = classes, label_dropout, stratified, harmonic
         self.first_index = first_index
+        condition_number = getattr(cov, "condition", lambda: 1.0)()
+        if self.space == "score" and condition_number > 1e6:
+            warnings.warn(
+                f"The covariance's condition number is {condition_number:.1e}: errors measured in the space of scores drown "
+                "in float32 rounding. Take space='white', or a smoother covariance.",
+                stacklevel=2,
+            )
         self.register_buffer("process", self._process())
 
     # -- the network, seen through its parameterisation -------------------------------------------------------------
@@ -113,6 +121,10 @@ class Diffusion(nn.Module):
         known = {} if self.classes is None else {"label": label}
         kind = self._network_dtype(x_t)
         out: Tensor = self.net(x_t.to(kind), time.to(x_t.device, kind), **known).to(x_t.dtype)
+        if out.shape != x_t.shape:
+            raise ShapeError(
+                f"The network answered {tuple(out.shape)} to an input of {tuple(x_t.shape)}; both must be the same."
+            )
         if self.harmonic:
             out = out * expand_as((self._harmonic_sigma() / sigma).to(out), out)
         return out
@@ -136,7 +148,7 @@ class Diffusion(nn.Module):
                 f"Labels are {n} numbers from 0 to {self.classes - 1} ({self.classes} for none); these are {len(label)} "
                 f"from {int(label.min())} to {int(label.max())}."
             )
-        return label
+        return label.to(self.process.device)
 
     def convert(self, out: Tensor, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """The estimated data and white noise, each (B, C, H, W), that a network's output at times t stands for."""
@@ -194,6 +206,13 @@ class Diffusion(nn.Module):
             raise ShapeError(f"This model was made for data of shape {tuple(self.shape)}; it got {tuple(x.shape[1:])}.")
         if not x.is_floating_point():
             raise ShapeError(f"Training data are floating point numbers in [-1, 1]; these are {x.dtype}.")
+
+    def _check_range(self, x: Tensor) -> None:
+        if len(x) and float(x.abs().max()) > 1.5:
+            warnings.warn(
+                f"The data reach {float(x.abs().max()):.3g} in size; this library's models are made for [-1, 1].",
+                stacklevel=3,
+            )
 
     def moves(self, batch: Batch) -> Iterator[Move]:
         """One training step."""
@@ -304,6 +323,7 @@ class Diffusion(nn.Module):
     def encode(self, x: Tensor, *, steps: int = 50, method: Literal["euler", "heun", "rk4", "rk45"] = "heun") -> Tensor:
         """Carry data, (B, C, H, W), to their latents at t = 1 along the probability flow."""
         self._check_data(x)
+        self._check_range(x)
         length = getattr(self.schedule, "steps", None)
         first = 1 / length if length else 1e-3
         self.eval()
@@ -312,6 +332,7 @@ class Diffusion(nn.Module):
     def log_likelihood(self, x: Tensor, *, label: Tensor | None = None, **options: Any) -> Likelihood:
         """The exact likelihood of dequantised data, (B, C, H, W); options are those of `unveil.samplers.log_likelihood`."""
         self._check_data(x)
+        self._check_range(x)
         self.eval()
         for parameter in (trainable := [p for p in self.parameters() if p.requires_grad]):
             parameter.requires_grad_(False)  # only the derivative in x is wanted

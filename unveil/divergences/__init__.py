@@ -1,0 +1,9 @@
+"""How far apart two distributions are, from samples or from their moments."""
+
+from unveil.divergences.distances import squared_distances as squared_distances
+from unveil.divergences.frechet import Moments as Moments
+from unveil.divergences.frechet import frechet_gaussians as frechet_gaussians
+from unveil.divergences.frechet import frechet_samples as frechet_samples
+from unveil.divergences.mmd import MixtureRBF as MixtureRBF
+from unveil.divergences.mmd import Polynomial as Polynomial
+from unveil.divergences.mmd import mmd2 as mmd2

@@ -1,0 +1,41 @@
+"""Features on disk, each file named by a hash of everything that decides its content."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+
+def cache_folder() -> Path:
+    """Tell where features are kept: $UNVEIL_CACHE/features, or ~/.cache/unveil/features."""
+    return Path(os.environ.get("UNVEIL_CACHE") or "~/.cache/unveil").expanduser() / "features"
+
+
+def read_features(path: Path) -> Tensor | None:
+    """Fetch features (n, F); None where there are none, or where the file is damaged."""
+    if not path.exists():
+        return None
+    try:
+        return load_file(path)["features"]
+    except (SafetensorError, KeyError, OSError) as error:
+        warnings.warn(f"The cached features {path} are damaged ({error}); they are computed again.", stacklevel=3)
+        return None
+
+
+def write_features(path: Path, values: Tensor) -> None:
+    """Keep features (n, F). The file appears whole or not at all, and a disk that refuses is only warned of."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(handle)
+        save_file({"features": values.contiguous()}, temporary)
+        os.replace(temporary, path)
+    except (SafetensorError, OSError) as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        warnings.warn(f"The features could not be kept as {path} ({error}); they were only computed.", stacklevel=3)

@@ -1,0 +1,83 @@
+"""Structural similarity."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unveil.core.errors import ConfigError, ShapeError
+from unveil.metrics.measure import Measure
+from unveil.metrics.psnr import check_same_images
+
+
+def ssim(x: Tensor, y: Tensor, *, data_range: float = 2.0, window: int = 11, sigma: float = 1.5) -> Tensor:
+    """Compute the mean structural similarity of each image: 1 where the two are equal.
+
+    Local means, variances and covariance are weighted by a Gaussian window, as of a whole population (divided by n and
+    not n - 1); only windows that lie inside the image count; channels are compared one by one and averaged; K1 = 0.01,
+    K2 = 0.03. It is scikit-image's `structural_similarity` with gaussian_weights=True and use_sample_covariance=False.
+    Everything is taken in float64, because a variance as E x^2 - (E x)^2 loses half the digits.
+
+    Args:
+        x: images, (..., C, H, W).
+        y: what they should be, of the same shape.
+        data_range: largest minus smallest possible value: 2 for [-1, 1], 1 for [0, 1], 255 for bytes.
+        window: side of the window in pixels, odd.
+        sigma: standard deviation of the window in pixels.
+
+    Returns:
+        One value per image, (...), float64.
+
+    Raises:
+        ShapeError: the shapes differ, or an image is smaller than the window.
+
+    Source: Wang et al. (2004), Image quality assessment: from error visibility to structural similarity, eq. 13 to 17.
+    """
+    check_same_images(x, y, data_range)
+    if window < 1 or window % 2 == 0 or sigma <= 0:
+        raise ConfigError(f"ssim got window={window}, sigma={sigma}; the window must be odd and sigma above 0.")
+    if min(x.shape[-2:]) < window:
+        raise ShapeError(
+            f"ssim got images of {x.shape[-2]}x{x.shape[-1]} pixels and a window of {window}; the window must fit. "
+            "For smaller images give a smaller window, and say so beside the number."
+        )
+    weights, shape = _gaussian(window, sigma, x.device), x.shape
+    x, y = (z.double().reshape(-1, 1, *shape[-2:]) for z in (x, y))
+
+    def blur(z: Tensor) -> Tensor:  # one axis after the other, without padding
+        return F.conv2d(F.conv2d(z, weights[None, None, :, None]), weights[None, None, None, :])
+
+    mean_x, mean_y = blur(x), blur(y)
+    var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
+    cov = blur(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * cov + c2) / (var_x + var_y + c2)
+    return (luminance * structure).reshape(*shape[:-3], -1).mean(-1)
+
+
+def _gaussian(window: int, sigma: float, device: torch.device) -> Tensor:
+    steps = torch.arange(window, dtype=torch.float64, device=device) - window // 2
+    weights = torch.exp(-(steps**2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def measure_ssim(
+    x: Tensor,
+    y: Tensor,
+    *,
+    split: str,
+    preprocessing: str,
+    data_range: float = 2.0,
+    window: int = 11,
+    sigma: float = 1.5,
+) -> Measure:
+    """Average the SSIM over images, with its interval; see `ssim`."""
+    values = ssim(x, y, data_range=data_range, window=window, sigma=sigma).flatten()
+    return Measure.mean(
+        "ssim",
+        values,
+        split=split,
+        preprocessing=preprocessing,
+        better="high",
+        notes=[f"data range {data_range:g}", f"gaussian window {window}, sigma {sigma:g}", "channels averaged"],
+    )
