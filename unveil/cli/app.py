@@ -1,0 +1,122 @@
+"""The commands together, and how every mistake becomes one sentence and an exit code."""
+
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import unveil
+from unveil.cli.console import stderr, stdout
+from unveil.cli.doctor import doctor
+from unveil.cli.evaluate import evaluate
+from unveil.cli.export import export
+from unveil.cli.likelihood import likelihood
+from unveil.cli.recipes import recipes
+from unveil.cli.sample import sample
+from unveil.cli.train import train
+from unveil.core.errors import UnveilError
+
+WELCOME = """\
+[bold]Unveil[/]: generative models you can read. What one can do here:
+
+  unveil recipes                                    see what can be trained
+  unveil train digits-ddpm                          train a small model of handwritten digits (a few minutes)
+  unveil sample runs/digits-ddpm --out digits.png   draw pictures from it
+  unveil evaluate runs/digits-ddpm                  measure it
+  unveil likelihood runs/digits-ddpm digits -n 4    ask how likely pictures are
+  unveil export runs/digits-ddpm --out digits       hand it to the diffusers library
+  unveil doctor                                     look over this machine
+
+Every command has --help with an example. Your own pictures: unveil train photos-diffusion --data FOLDER"""
+
+REFUSED = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="unveil",
+    help="Generative models you can read: train them, sample them, measure them.",
+    epilog="Example: unveil train digits-ddpm",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        stdout().print(unveil.__version__)
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def welcome(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Generative models you can read: train them, sample them, measure them."""
+    if context.invoked_subcommand is None:
+        stdout().print(WELCOME)
+
+
+for command, example in (
+    (train, "unveil train digits-ddpm training.steps=500 --out runs/quick"),
+    (sample, "unveil sample runs/digits-ddpm -n 64 --steps 50 --out digits.png"),
+    (evaluate, "unveil evaluate runs/digits-ddpm --metrics frechet,pr -n 1000"),
+    (likelihood, "unveil likelihood runs/digits-ddpm digits -n 4"),
+    (export, "unveil export runs/digits-ddpm --out digits-for-diffusers"),
+    (recipes, "unveil recipes digits-ddpm"),
+    (doctor, "unveil doctor"),
+):
+    app.command(epilog=f"Example: {example}")(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0, 2 for a mistake in what was given, 130 when interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on some arguments and return its exit code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        try:
+            given = None if arguments is None else list(arguments)
+            return app(given, prog_name="unveil", standalone_mode=False) or 0
+        except UnveilError as error:
+            return _refuse(str(error))
+        except typer.TyperException as error:
+            return _refuse(error.format_message().replace("Value error, ", ""))
+        except (typer.Abort, KeyboardInterrupt):
+            stderr().print("Stopped.")
+            return INTERRUPTED
+        except OSError as error:
+            return _explain(error)
+
+
+def _explain(error: OSError) -> int:
+    """Say what the system refused; what is no refusal is a fault of ours, and is raised again."""
+    if isinstance(error, BrokenPipeError):  # nobody reads on, and at exit nothing should be said of it either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _refuse(f"The disk is full{where and ':' + where}. Make room and run the same command again.")
+    if error.filename and error.strerror:
+        return _refuse(f"{error.filename}: {error.strerror.lower()}.")
+    raise error
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    stderr().print(f"Note: {message}", style="yellow", markup=False)
+
+
+def _refuse(sentence: str) -> int:
+    stderr().print(" ".join(sentence.split()), style="red", markup=False)  # one line, whoever wrote it
+    return REFUSED

@@ -1,0 +1,22 @@
+"""`unveil export`: hand a run to another library."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unveil.cli.console import stdout
+from unveil.cli.options import Force, RunArgument, check_new
+
+
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
+    force: Force = False,
+) -> None:
+    """Write a run as a folder that diffusers opens: DDPMPipeline.from_pretrained(FOLDER)."""
+    from unveil.tasks.diffusers import export as export_task
+
+    check_new(out, force)
+    export_task(run, out, force=force)
+    stdout().print(f'Exported to {out}. Open it: diffusers.DDPMPipeline.from_pretrained("{out}")', markup=False)

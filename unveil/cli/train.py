@@ -1,0 +1,46 @@
+"""`unveil train`: a recipe and data become a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unveil.cli.console import ConsoleReport, stderr, stdout
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name from `unveil recipes`, a YAML file, or the folder of a run.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Values of the recipe to change, e.g. training.lr=1e-4", metavar="[KEY=VALUE]..."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A folder of pictures, a file, or the name of an embedded source.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; runs/NAME without it.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps; the recipe's without it.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Names all that is random; the recipe's without it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the run that is there.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the recipe as it would be trained, and stop.")
+    ] = False,
+) -> None:
+    """Train a model; everything that belongs to it goes into one folder, its run."""
+    from unveil.recipes import dump
+    from unveil.tasks.train import carry_out, plan
+    from unveil.training.interrupt import Interrupted
+
+    planned = plan(
+        recipe, data=data, out=out, resume=resume, force=force, steps=steps, seed=seed, overrides=overrides or ()
+    )
+    path = planned.path
+    if dry_run:
+        stdout().print(f"# This would be trained in {path}\n{dump(planned.recipe)}", markup=False, end="")
+        return
+    try:
+        carry_out(planned, report=ConsoleReport())
+    except Interrupted as stop:
+        stderr().print(f"{stop}\nGo on with: unveil train {path} --resume", markup=False)
+        raise typer.Exit(128 + (stop.signal or 2)) from None
+    stdout().print(f"Trained in {path}. Look at it: unveil sample {path} --out samples.png", markup=False)

@@ -1,0 +1,139 @@
+"""Measure the samples of a run against real images."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unveil.core.errors import ConfigError
+from unveil.data.sources import check_source
+from unveil.recipes.choices import either
+from unveil.tasks.feature_space import check_space, feature_space
+from unveil.tasks.figures import check_metrics
+from unveil.tasks.images import absolute, open_data
+from unveil.tasks.likelihood import likelihood
+from unveil.tasks.report import Quiet, Report
+from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.sample import BATCH, check_sampling, sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unveil.data import Images
+    from unveil.data.found import Split
+    from unveil.metrics import FeatureSpace, Measure
+
+SPLITS = ("train", "test", "all")
+MOST = 5000
+"""Samples drawn when nobody says how many, if there are as many real images."""
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    data: str | Path | None = None,
+    metrics: Sequence[str] = ("frechet", "kernel", "pr"),
+    n: int | None = None,
+    split: "Split" = "test",
+    inception: str | Path | None = None,
+    features: Run | str | Path | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
+    report: Report | None = None,
+) -> "list[Measure]":
+    """Draw samples from a run and measure them.
+
+    Samples of a model with labels take the classes in turn. Without Inception weights and without a classifier's run, a
+    classifier is trained on the real images' labels; what is measured with it is named after it. Images without labels
+    are compared pixel by pixel.
+
+    Args:
+        run: a run, or its folder.
+        data: real images; those the run was trained on when None.
+        metrics: names from `unveil.tasks.figures.METRICS`.
+        n: samples, and for precision and recall as many real images at most; as many as there are real images, up to
+            5,000, when None.
+        split: part of the real images to compare with.
+        inception: a file with the published Inception weights.
+        features: the run of a classifier to measure with.
+        steps: of the sampler; the recipe's when None.
+        sampler: its name; the recipe's when None.
+        seed: names the samples.
+        batch: samples drawn at a time.
+        report: told of progress.
+
+    Returns:
+        Every measure with its counts, split, preprocessing and interval.
+
+    Raises:
+        ConfigError: an unknown metric, or a value out of range.
+        RunError: it is not a run.
+        DataError: data that is missing or damaged.
+    """
+    wanted = check_metrics(metrics, inception)
+    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    check_sampling(recipe, 1 if n is None else n, steps=steps, sampler=sampler, batch=batch)
+    if split not in SPLITS:
+        raise ConfigError(f"There is no split {split!r}; take {either(SPLITS)}.")
+    source = absolute(data) if data is not None else recipe.data.source
+    if source is None:
+        raise ConfigError("The run does not say what it was trained on; name the images to compare with (--data).")
+    check_source(source)
+    check_space(inception, features)
+
+    report = report or Quiet()
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": source, "classes": None})})
+    images = open_data(recipe, split=split, report=report)
+    run = run if isinstance(run, Run) else load(run)
+    found: list[Measure] = []
+    if set(wanted) != {"bpd"}:
+        choose = partial(feature_space, images, recipe, inception=inception, features=features, report=report)
+        space = choose() if set(wanted) - {"bpd", "score"} else None
+        scores = choose(output="logits") if "score" in wanted else None
+        count = n or min(len(images), MOST)
+        x = sample(run, count, steps=steps, sampler=sampler, seed=seed, batch=batch, report=report)
+        found += _compare(wanted, x, images, split, space, scores, report)
+    if "bpd" in wanted:
+        found.append(likelihood(run, images, n=n, split=split, seed=seed, batch=batch, report=report).measure)
+    return found
+
+
+def _compare(
+    wanted: Sequence[str],
+    x: "Tensor",
+    images: "Images",
+    split: str,
+    space: "FeatureSpace | None",
+    scores: "FeatureSpace | None",
+    report: Report,
+) -> "Iterator[Measure]":
+    """Measure samples x against images by their features and class scores, where these are wanted."""
+    from unveil.metrics import (
+        cache_folder,
+        extract_features,
+        frechet_distance,
+        inception_score,
+        kernel_distance,
+        precision_recall,
+    )
+
+    take = partial(extract_features, preprocessing=f"crop {images.frame.crop}", levels=images.levels)
+    if space is not None:
+        with report.bar("features of samples") as progress:
+            ours = take(space, x, split="generated", progress=progress)
+        with report.bar("features of images") as progress:
+            real = take(space, images, split=split, cache=cache_folder(), progress=progress)
+    for name in wanted:
+        match name:
+            case "frechet":
+                yield frechet_distance(ours, real)
+            case "kernel":
+                yield kernel_distance(ours, real)
+            case "pr":
+                equal = min(len(ours), len(real))
+                yield from precision_recall(ours.take(equal), real.take(equal))
+            case "score" if scores is not None:
+                with report.bar("scores of samples") as progress:
+                    yield inception_score(take(scores, x, split="generated", progress=progress))

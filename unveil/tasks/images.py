@@ -1,0 +1,46 @@
+"""The images of a recipe: where they are, and what could not be read of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unveil.data.sources import check_source
+from unveil.recipes import Recipe
+from unveil.tasks.report import Report
+
+if TYPE_CHECKING:
+    from unveil.data import Images
+    from unveil.data.found import Split
+
+NAMED = 5
+"""Files that are named one by one when they could not be read; more are counted."""
+
+
+def open_data(
+    recipe: Recipe, *, source: str | Path | None = None, split: "Split | None" = None, report: Report
+) -> "Images":
+    """Open a recipe's images, or others as the recipe would, and tell what could not be read."""
+    from unveil.recipes.build import build_data
+
+    with report.bar("reading images") as progress:
+        images = build_data(recipe, source=source, split=split, progress=progress)
+    if images.skipped:
+        named = "; ".join(f"{name} ({reason})" for name, reason in images.skipped[:NAMED])
+        more = f" and {len(images.skipped) - NAMED} more" if len(images.skipped) > NAMED else ""
+        files = "file" if len(images.skipped) == 1 else "files"
+        report.say(f"{len(images.skipped)} {files} could not be read and left out: {named}{more}.")
+    for note in images.notes:
+        report.say(note)
+    return images
+
+
+def with_found(recipe: Recipe, images: "Images") -> Recipe:
+    """A recipe with what only the data could tell: size, channels and classes."""
+    channels, *size = images.shape
+    found = {"size": tuple(size), "channels": channels, "classes": images.classes}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=found)})
+
+
+def absolute(data: str | Path) -> str:
+    """A source as the run's recipe keeps it: paths from the root, so that it can be resumed from any folder."""
+    source = check_source(data)
+    return str(source.path.resolve()) if source.path is not None else str(data)
