@@ -89,18 +89,20 @@ def _walk(
     generator: Randomness,
     clip: Clip | None,
 ) -> Tensor:
-    for k in range(len(walk)):
-        (alpha_t, sigma_t), (alpha_u, sigma_u) = walk.at(k), walk.at(k + 1)
-        x_hat, n_hat = estimate(denoise, x, walk.times[k], (alpha_t, sigma_t), clip)
+    (alpha_t, alpha_u), (sigma_t, sigma_u) = ((c[:-1], c[1:]) for c in (walk.alphas, walk.sigmas))  # of all steps
+    kept = alpha_t * sigma_u / (alpha_u * sigma_t)  # the noise of u that t still has
+    renewed = eta * sigma_u * (1 - kept**2).clamp(min=0).sqrt()
+    stays = (sigma_u**2 - renewed**2).clamp(min=0).sqrt()
+    if variance == "large":
+        renewed = (sigma_t**2 - (alpha_t / alpha_u * sigma_u) ** 2).clamp(min=0).sqrt()
+    draws = (renewed > 0).tolist()
+    for k, (kappa, tau) in enumerate(zip(stays.unbind(), renewed.unbind(), strict=True)):
+        x_hat, n_hat = estimate(denoise, x, walk.moments[k], walk.at(k), clip)
         if walk.clean(k + 1):
             x = walk.told(k, x_hat)
             break
-        kept = alpha_t * sigma_u / (alpha_u * sigma_t)  # the noise of u that t still has
-        renewed = eta * sigma_u * (1 - kept**2).clamp(min=0).sqrt()
-        x_u = alpha_u * x_hat + (sigma_u**2 - renewed**2).clamp(min=0).sqrt() * n_hat
-        if variance == "large":
-            renewed = (sigma_t**2 - (alpha_t / alpha_u * sigma_u) ** 2).clamp(min=0).sqrt()
-        if renewed > 0:
-            x_u = x_u + renewed * cov.sqrt(randn_like(x, generator))
+        x_u = (walk.at(k + 1)[0] * x_hat).add_(n_hat.mul_(kappa))
+        if draws[k]:
+            x_u.add_(tau * cov.sqrt(randn_like(x, generator)))
         x = walk.told(k, x_u)
     return walk.arrived(x)

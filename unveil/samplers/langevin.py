@@ -45,7 +45,7 @@ def annealed_langevin(
     Source: Song and Ermon (2020), arXiv:2006.09011, algorithm 1.
     """
     walk = Walk(schedule, times, watch)
-    levels = walk.sigmas / walk.alphas
+    levels = (walk.sigmas / walk.alphas).tolist()
     finish = walk.clean(len(walk))
     visited = len(walk) if finish else len(walk) + 1
     if inner < 1:
@@ -53,21 +53,21 @@ def annealed_langevin(
     if h is None:
         if visited < 2:
             raise ConfigError("With a single noise level the Langevin step h must be given; it lies in (0, 1).")
-        ratio = float((levels[0] / levels[visited - 1]) ** (1 / (visited - 1)))
+        ratio = (levels[0] / levels[visited - 1]) ** (1 / (visited - 1))
         h = langevin_step(ratio, inner)
     if not 0 < h < 1:
         raise ConfigError(f"The relative Langevin step h lies in (0, 1); it got {h}.")
     y = x / walk.alphas[0]
     for k in range(visited):
-        alpha, level = walk.alphas[k], levels[k]
+        (alpha, _), level = walk.at(k), levels[k]
         for _ in range(inner):
-            y_hat, _ = estimate(denoise, alpha * y, walk.times[k], walk.at(k), clip)
-            y = y + h * (y_hat - y) + math.sqrt(2 * h) * level * cov.sqrt(randn_like(y, generator))
+            y_hat, _ = estimate(denoise, alpha * y, walk.moments[k], walk.at(k), clip)
+            y = torch.lerp(y, y_hat, h).add_(cov.sqrt(randn_like(y, generator)), alpha=math.sqrt(2 * h) * level)
         if k < len(walk) - finish:  # the last level's state is told once it is clean
             walk.told(k, alpha * y)
     x = walk.alphas[visited - 1] * y
     if finish:
-        x, _ = estimate(denoise, x, walk.times[visited - 1], walk.at(visited - 1), clip)
+        x, _ = estimate(denoise, x, walk.moments[visited - 1], walk.at(visited - 1), clip)
         walk.told(visited - 1, x)
     return walk.arrived(x)
 
@@ -98,13 +98,13 @@ def consistent_annealed(
     Source: Jolicoeur-Martineau et al. (2021), arXiv:2009.05475, algorithm 3; here for any schedule.
     """
     walk = Walk(schedule, times, watch)
-    levels = walk.sigmas / walk.alphas
+    levels = (walk.sigmas / walk.alphas).tolist()
     for k in range(len(walk)):
-        x_hat, n_hat = estimate(denoise, x, walk.times[k], walk.at(k), clip)
+        x_hat, n_hat = estimate(denoise, x, walk.moments[k], walk.at(k), clip)
         if walk.clean(k + 1):
             x = walk.told(k, x_hat)
             break
-        gamma = float(levels[k] / levels[k + 1])
+        gamma = levels[k] / levels[k + 1]
         step = 1 - 1 / gamma**2 if h is None else h
         if not 1 - 1 / gamma - 1e-12 <= step <= 1 + 1 / gamma + 1e-12:
             raise ConfigError(
@@ -112,8 +112,8 @@ def consistent_annealed(
                 f"[{1 - 1 / gamma:.4g}, {1 + 1 / gamma:.4g}]; it got {step}. More steps widen the interval."
             )
         fresh = math.sqrt(max(1 - gamma**2 * (1 - step) ** 2, 0.0)) * levels[k + 1]
-        y = x_hat + (1 - step) * levels[k] * n_hat
+        y = n_hat.mul_((1 - step) * levels[k]).add_(x_hat)
         if fresh > 0:
-            y = y + fresh * cov.sqrt(randn_like(x, generator))
-        x = walk.told(k, walk.alphas[k + 1] * y)
+            y.add_(cov.sqrt(randn_like(x, generator)), alpha=fresh)
+        x = walk.told(k, y.mul_(walk.at(k + 1)[0]))
     return walk.arrived(x)

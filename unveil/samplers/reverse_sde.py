@@ -1,5 +1,7 @@
 """The reverse-time stochastic differential equation, plain and corrected."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -70,21 +72,22 @@ def _walk(
     generator: Randomness,
     clip: Clip | None,
 ) -> Tensor:
-    drifts, diffusions = walk.schedule.rates(walk.times)
+    drifts, diffusions = (rates.tolist() for rates in walk.schedule.rates(walk.times))
     for k in range(len(walk)):
-        t, (_, sigma) = walk.times[k], walk.at(k)
+        t, sigma = walk.moments[k], float(walk.sigmas[k])
         for _ in range(corrections):
             _, n_hat = estimate(denoise, x, t, walk.at(k), clip)
             z = randn_like(x, generator)
             score = cov.inv_sqrt(n_hat).flatten(1).norm(dim=1) / sigma  # of the whitened state
-            kept = (walk.alphas[k] / walk.alphas[k + 1]) ** 2  # 1 - beta of this step; 1 where variance explodes
-            delta = expand_as(2 * kept.to(x) * (snr * z.flatten(1).norm(dim=1) / score) ** 2, x)
+            kept = float(walk.alphas[k] / walk.alphas[k + 1]) ** 2  # 1 - beta of this step; 1 where variance explodes
+            delta = expand_as(2 * kept * (snr * z.flatten(1).norm(dim=1) / score) ** 2, x)
             x = x - delta / sigma * n_hat + (2 * delta).sqrt() * cov.sqrt(z)
         x_hat, n_hat = estimate(denoise, x, t, walk.at(k), clip)
         if walk.clean(k + 1):
             x = walk.told(k, x_hat)
             break
-        dt = t - walk.times[k + 1]
-        mean = x - dt * (drifts[k] * x + diffusions[k] / sigma * n_hat)
-        x = walk.told(k, mean + (diffusions[k] * dt).sqrt() * cov.sqrt(randn_like(x, generator)))
+        dt = float(t - walk.moments[k + 1])
+        mean = n_hat.mul_(-dt * diffusions[k] / sigma).add_(x, alpha=1 - dt * drifts[k])
+        fresh = cov.sqrt(randn_like(x, generator))
+        x = walk.told(k, mean.add_(fresh, alpha=math.sqrt(diffusions[k] * dt)))
     return walk.arrived(x)

@@ -5,14 +5,18 @@ above 0 leaves the state as noisy as its last time. Times and coefficients stay 
 waits for a device.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DivergenceError
 from unveil.core.protocols import Denoiser, Schedule
+
+_FEW = 2**20
+"""So many numbers, over all steps, are kept until the end of a walk."""
 
 Watch = Callable[[int, int, Tensor], None]
 """Told (steps done, steps in all, the state) after each step."""
@@ -36,23 +40,30 @@ class Clip:
 def grid(times: Tensor) -> Tensor:
     """Times as float64 on the CPU, after a check that they descend within [0, 1]."""
     times = times.detach().double().cpu()
-    if times.ndim != 1 or len(times) < 2 or not bool((times.diff() < 0).all()) or times[-1] < 0 or times[0] > 1:
-        raise ConfigError(
-            f"A sampler walks two or more descending times within [0, 1], none twice; it got {times.tolist()}."
-        )
+    numbers = times.flatten().tolist()
+    descending = len(numbers) > 1 and all(later < earlier for earlier, later in pairwise(numbers))
+    if times.ndim != 1 or not descending or numbers[-1] < 0 or numbers[0] > 1:
+        raise ConfigError(f"A sampler walks two or more descending times within [0, 1], none twice; it got {numbers}.")
     return times
 
 
 def estimate(
-    denoise: Denoiser, x: Tensor, t: Tensor, coefficients: tuple[Tensor, Tensor], clip: Clip | None
+    denoise: Denoiser,
+    x: Tensor,
+    t: Tensor,
+    coefficients: tuple[Tensor, Tensor],
+    clip: Clip | None,
 ) -> tuple[Tensor, Tensor]:
-    """Split a state into its estimated data and its estimated (coloured) noise: x = alpha x_hat + sigma n_hat."""
+    """Split a state into its estimated data and its estimated (coloured) noise: x = alpha x_hat + sigma n_hat.
+
+    The noise is a fresh tensor, free to be changed in place.
+    """
     alpha, sigma = coefficients
     x_hat = denoise(x, t)
     if clip is None:
-        return x_hat, (x - alpha * x_hat) / sigma
+        return x_hat, (x - alpha * x_hat).div_(sigma)
     clipped = x_hat.clamp(clip.low, clip.high)
-    return clipped, (x - alpha * (clipped if clip.rederive else x_hat)) / sigma
+    return clipped, (x - alpha * (clipped if clip.rederive else x_hat)).div_(sigma)
 
 
 @dataclass
@@ -62,26 +73,31 @@ class Walk:
     schedule: Schedule
     times: Tensor
     watch: Watch | None = None
-    _sums: list[Tensor] = field(default_factory=list)
+    _seen: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.times = grid(self.times)
         self.alphas, self.sigmas = self.schedule(self.times)
+        self.moments = self.times.unbind()
+        # Scalars stay tensors: a number of Python is made into one whenever it meets a tensor.
+        self._places = list(zip(self.alphas.unbind(), self.sigmas.unbind(), strict=True))
+        self._ends_clean = float(self.times[-1]) == 0.0
 
     def __len__(self) -> int:
-        return len(self.times) - 1
+        return len(self.moments) - 1
 
     def at(self, k: int) -> tuple[Tensor, Tensor]:
         """Alpha and sigma at the k-th time, float64 scalars."""
-        return self.alphas[k], self.sigmas[k]
+        return self._places[k]
 
     def clean(self, k: int) -> bool:
         """Whether the k-th time is the end of all noise."""
-        return float(self.times[k]) == 0.0
+        return self._ends_clean and k == len(self)
 
     def told(self, k: int, x: Tensor) -> Tensor:
         """Note that step k arrived at x, and hand x on."""
-        self._sums.append(x.sum())  # read at the end, once: reading now would wait for the device
+        # Looked at after the walk, for looking now would wait for the device; sums take less room, but more time.
+        self._seen.append(x if x.numel() * len(self) <= _FEW else x.sum())
         if self.watch is not None:
             self.watch(k + 1, len(self), x)
         return x
@@ -90,12 +106,12 @@ class Walk:
         """Hand on the last state.
 
         Raises:
-            DivergenceError: some step's state was not finite.
+            DivergenceError: it is not finite; the message names the first step whose state was not.
         """
-        if self._sums and len(x):
-            bad = (~torch.stack(self._sums).isfinite()).nonzero()
-            if len(bad):
-                k = int(bad[0])
+        if math.isfinite(float(x.sum())):
+            return x
+        for k, seen in enumerate(self._seen):
+            if not seen.isfinite().all():
                 raise DivergenceError(
                     f"Sampling stopped being finite in step {k + 1} of {len(self)}, at t = {float(self.times[k]):.4g}. "
                     "Is the network trained for this schedule and covariance? Clipping or more steps may help."

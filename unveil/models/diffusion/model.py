@@ -6,6 +6,7 @@ are these two with another covariance: recipes of one class.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -18,8 +19,8 @@ from unveil.core.random import Streams, rand, randn, randn_like
 from unveil.core.shapes import expand_as
 from unveil.covariance import Identity
 from unveil.models.diffusion.loss import Distance, Reduction, Space, in_space, min_snr_weight, reduce
-from unveil.models.diffusion.prediction import Predict, target, to_eps, to_x_hat
-from unveil.models.diffusion.sampling import sampler_named, takes_noise, times_for
+from unveil.models.diffusion.prediction import Place, Predict, target, to_eps, to_x_hat
+from unveil.models.diffusion.sampling import Tabulated, sampler_named, takes_noise, times_for
 from unveil.samplers import Clip, Likelihood, Watch, encode, guided, log_likelihood
 from unveil.schedules.grids import Spacing, draw_times, even
 
@@ -92,6 +93,7 @@ class Diffusion(nn.Module):
         self.condition, self.sigma_data = condition, sigma_data
         self.classes, self.label_dropout, self.stratified, self.harmonic = classes, label_dropout, stratified, harmonic
         self.first_index = first_index
+        self.last_sigma = float(schedule(torch.ones((), dtype=torch.float64))[1])
         condition_number = getattr(cov, "condition", lambda: 1.0)()
         if self.space == "score" and condition_number > 1e6:
             warnings.warn(
@@ -103,31 +105,56 @@ class Diffusion(nn.Module):
 
     # -- the network, seen through its parameterisation -------------------------------------------------------------
 
-    def _predict(self, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, label: Tensor | None) -> Tensor:
-        """What the network says of x_t; t, alpha and sigma are () or (B,)."""
-        match self.condition:
-            case "time":
-                length = getattr(self.schedule, "steps", None)
-                time = t - (1 - self.first_index) / length if length and self.first_index != 1 else t
-            case "log-sigma":
-                time = sigma.log()
-            case "none":
-                time = torch.zeros_like(t)
-        if time.ndim == 0:
-            time = torch.full((len(x_t),), float(time), dtype=x_t.dtype, device=x_t.device)
-        if self.sigma_data is not None:
-            scale = (alpha**2 * self.sigma_data**2 + sigma**2) ** -0.5
-            x_t = x_t * expand_as(scale.to(x_t), x_t)
+    def _predict(self, x_t: Tensor, place: Place, label: Tensor | None) -> Tensor:
+        """What the network says of x_t."""
+        kind, own = place.told.dtype, x_t.dtype
+        if place.gain is not None:
+            x_t = x_t * place.gain
         known = {} if self.classes is None else {"label": label}
-        kind = self._network_dtype(x_t)
-        out: Tensor = self.net(x_t.to(kind), time.to(x_t.device, kind), **known).to(x_t.dtype)
+        out: Tensor = self.net(x_t if own == kind else x_t.to(kind), place.told, **known)
         if out.shape != x_t.shape:
             raise ShapeError(
                 f"The network answered {tuple(out.shape)} to an input of {tuple(x_t.shape)}; both must be the same."
             )
-        if self.harmonic:
-            out = out * expand_as((self._harmonic_sigma() / sigma).to(out), out)
-        return out
+        if own != kind:
+            out = out.to(own)
+        return out * (self._harmonic_sigma() / place.sigma) if self.harmonic else out
+
+    def _place(self, t: Tensor, x: Tensor) -> Place:
+        """What belongs to a time () of all samples of x, or to times (B,) of each."""
+        if t.ndim == 0:
+            return self._places(t[None], self.schedule, x)[float(t)]
+        # Copies that wait for nothing, where x is on another device than the times.
+        told, alpha, sigma, gain = self._told(t, self.schedule)
+        told = told.to(x.device, self._network_dtype(x), non_blocking=True)
+        scales = (
+            None if c is None else expand_as(c.to(x.device, x.dtype, non_blocking=True), x)
+            for c in (alpha, sigma, gain)
+        )
+        return Place(told, *scales)
+
+    def _places(self, times: Tensor, schedule: Schedule, x: Tensor) -> dict[float, Place]:
+        """What belongs to each of many times, all of them single; scalars stay on the CPU, and wait for no device."""
+        told, alpha, sigma, gain = self._told(times, schedule)
+        told = told.to(x.device, self._network_dtype(x), non_blocking=True)
+        rows = told[:, None].expand(-1, x.shape[0]).contiguous().unbind()
+        gains = gain.unbind() if gain is not None else [None] * len(rows)
+        places = map(Place, rows, alpha.unbind(), sigma.unbind(), gains)
+        return dict(zip(times.tolist(), places, strict=True))
+
+    def _told(self, t: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """What the network is told of times t; alpha and sigma there; the gain of its input; all of the shape of t."""
+        alpha, sigma = schedule(t)
+        match self.condition:
+            case "time":
+                length = getattr(self.schedule, "steps", None)
+                told = t - (1 - self.first_index) / length if length and self.first_index != 1 else t
+            case "log-sigma":
+                told = sigma.log()
+            case "none":
+                told = torch.zeros_like(t)
+        spread = self.sigma_data
+        return told, alpha, sigma, None if spread is None else (alpha**2 * spread**2 + sigma**2) ** -0.5
 
     def _network_dtype(self, x: Tensor) -> torch.dtype:
         """The type the network computes in: a solver may carry its state in double precision around it."""
@@ -158,19 +185,21 @@ class Diffusion(nn.Module):
             to_eps(self.predict, out, x_t, alpha, sigma, self.cov),
         )
 
-    def denoise(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+    def denoise(
+        self, x_t: Tensor, t: Tensor, label: Tensor | None = None, *, places: Mapping[float, Place] | None = None
+    ) -> Tensor:
         """E[x | x_t] as the network sees it.
 
         Args:
             x_t: noisy data, (B, C, H, W).
             t: times in (0, 1], () or (B,).
             label: (B,), int64.
+            places: what belongs to single times, worked out before.
         """
-        alpha, sigma = self.schedule(t)
-        out = self._predict(x_t, t, alpha, sigma, label)
-        if t.ndim:
-            alpha, sigma = (expand_as(c.to(x_t), x_t) for c in (alpha, sigma))
-        return to_x_hat(self.predict, out, x_t, alpha, sigma, self.cov)
+        place = places.get(float(t)) if places and t.ndim == 0 else None
+        place = place or self._place(t, x_t)
+        out = self._predict(x_t, place, label)
+        return to_x_hat(self.predict, out, x_t, place.alpha, place.sigma, self.cov)
 
     def score(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The gradient of ln p_t at x_t, which is -R^-T e_hat / sigma, (B, C, H, W)."""
@@ -182,14 +211,15 @@ class Diffusion(nn.Module):
 
     def loss_per_sample(self, x: Tensor, t: Tensor, eps: Tensor, label: Tensor | None = None) -> Tensor:
         """The weighted loss of each sample at given times and white noise, (B,)."""
-        alpha, sigma = (c.to(x.device, x.dtype) for c in self.schedule(t))
-        a, s = expand_as(alpha, x), expand_as(sigma, x)
+        place = self._place(t, x)
+        alpha, sigma = place.alpha, place.sigma
         n = self.cov.sqrt(eps)
-        x_t = a * x + s * n
-        out = self._predict(x_t, t.to(x.device), alpha, sigma, label)
-        error = out - target(self.predict, x, eps, n, a, s)
+        out = self._predict(alpha * x + sigma * n, place, label)
+        error = out - target(self.predict, x, eps, n, alpha, sigma)
         each = reduce(in_space(error, self.predict, self.space, self.cov), self.distance, self.reduction)
-        return each if self.min_snr is None else each * min_snr_weight(self.predict, alpha, sigma, self.min_snr)
+        if self.min_snr is None:
+            return each
+        return each * min_snr_weight(self.predict, alpha.flatten(), sigma.flatten(), self.min_snr)
 
     def loss(self, x: Tensor, generator: Randomness = None, label: Tensor | None = None) -> Tensor:
         """Denoising score matching at random times: the mean over a batch x, (B, C, H, W)."""
@@ -226,21 +256,23 @@ class Diffusion(nn.Module):
 
     # -- sampling ---------------------------------------------------------------------------------------------------
 
-    def denoiser(self, label: Tensor | None = None, guidance: float = 1.0) -> Denoiser:
-        """This model as a denoiser with a label and a scale of guidance bound."""
-        if guidance == 1.0 or label is None:
-            if guidance != 1.0:
-                raise ConfigError("Guidance needs labels to follow; give label, or leave guidance at 1.")
-            return partial(self.denoise, label=label) if label is not None else self.denoise
+    def denoiser(
+        self, label: Tensor | None = None, guidance: float = 1.0, *, places: Mapping[float, Place] | None = None
+    ) -> Denoiser:
+        """This model as a denoiser with a label and a scale of guidance bound; `places` as for `denoise`."""
+        conditional = partial(self.denoise, label=label, places=places)
+        if guidance == 1.0:
+            return conditional
+        if label is None:
+            raise ConfigError("Guidance needs labels to follow; give label, or leave guidance at 1.")
         if not self.label_dropout:
             raise ConfigError("Guidance needs a model that has seen data without labels; train with label_dropout=0.1.")
-        return guided(partial(self.denoise, label=label), partial(self.denoise, label=None), guidance)
+        return guided(conditional, partial(self.denoise, label=None, places=places), guidance)
 
     def noise(self, n: int, generator: Randomness = None, *, temperature: float = 1.0) -> Tensor:
         """Draw the state at t = 1 from which sampling starts, (n, C, H, W)."""
-        _, sigma = self.schedule(torch.ones((), dtype=torch.float64))
         white = randn((n, *self.shape), generator, device=self.process.device)
-        return temperature * sigma * self.cov.sqrt(white)
+        return temperature * self.last_sigma * self.cov.sqrt(white)
 
     @torch.no_grad()
     def sample(
@@ -287,7 +319,7 @@ class Diffusion(nn.Module):
         if image is None and start != 1.0:
             raise ConfigError(f"To start at t = {start} an image is needed; without one sampling starts at 1.")
         walk, times = sampler_named(sampler, options), times_for(sampler, self.schedule, steps, start, spacing)
-        denoise = self.denoiser(self._check_label(label, n), guidance)
+        label = self._check_label(label, n)
         if n == 0:
             return torch.empty(0, *self.shape, device=self.process.device)
         streams = Streams.of(generator, n)
@@ -295,8 +327,7 @@ class Diffusion(nn.Module):
         if image is not None:
             self._check_data(image)
             alpha, sigma = self.schedule(times[0])
-            _, last = self.schedule(torch.ones((), dtype=torch.float64))
-            x = alpha * image.to(x) + sigma / last * x
+            x = alpha * image.to(x) + sigma / self.last_sigma * x
 
         def tell(done: int, total: int, state: Tensor) -> None:
             if progress is not None:
@@ -309,15 +340,27 @@ class Diffusion(nn.Module):
             extras["watch"] = tell
         if takes_noise(sampler):
             extras |= {"cov": self.cov, "generator": streams}
-        was_training = self.training
-        self.eval()
         # An adaptive solver judges differences of estimates: it carries its state in double precision.
         exact = x.double() if sampler == "rk45" else x
-        try:
-            x = walk(denoise, exact, self.schedule, times, **extras).to(x.dtype)
-        finally:
-            self.train(was_training)
+        schedule = Tabulated(self.schedule, times)
+        denoise = self.denoiser(label, guidance, places=self._places(times, schedule, exact))
+        with self._evaluating():
+            x = walk(denoise, exact, schedule, times, **extras).to(x.dtype)
         return x.clamp(-1, 1) if clip else x
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Leave out dropout while the block lasts."""
+        training = self.training or self.net.training
+        if training:
+            modes = {module: module.training for module in self.modules()}
+            self.eval()
+        try:
+            yield
+        finally:
+            if training:
+                for module, mode in modes.items():
+                    module.training = mode
 
     @torch.no_grad()
     def encode(self, x: Tensor, *, steps: int = 50, method: Literal["euler", "heun", "rk4", "rk45"] = "heun") -> Tensor:

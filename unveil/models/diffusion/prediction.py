@@ -4,7 +4,7 @@ Of x_t = alpha x + sigma n with n = R e: "eps" is the white noise e, "n" the col
 "v" = alpha n - sigma x.
 """
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -12,8 +12,27 @@ from unveil.core.protocols import Covariance
 
 Predict = Literal["eps", "n", "x", "v"]
 
+Scale = Any
+"""A number of all samples, or a tensor (B, 1, 1, 1) of one for each."""
 
-def target(predict: Predict, x: Tensor, eps: Tensor, n: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+
+class Place(NamedTuple):
+    """What belongs to a time.
+
+    Attributes:
+        told: what the network is told of it, (B,), on its device and in its type.
+        alpha: scale of the data.
+        sigma: scale of the noise.
+        gain: what the network's input is multiplied by; None leaves it as it is.
+    """
+
+    told: Tensor
+    alpha: Scale
+    sigma: Scale
+    gain: Scale | None = None
+
+
+def target(predict: Predict, x: Tensor, eps: Tensor, n: Tensor, alpha: Scale, sigma: Scale) -> Tensor:
     """What the network should have said, (B, ...)."""
     match predict:
         case "eps":
@@ -26,7 +45,7 @@ def target(predict: Predict, x: Tensor, eps: Tensor, n: Tensor, alpha: Tensor, s
             return alpha * n - sigma * x
 
 
-def to_x_hat(predict: Predict, out: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor, cov: Covariance) -> Tensor:
+def to_x_hat(predict: Predict, out: Tensor, x_t: Tensor, alpha: Scale, sigma: Scale, cov: Covariance) -> Tensor:
     """The expected denoised sample that a prediction stands for.
 
     Source: Efron (2011), Tweedie's formula; for "v" Salimans and Ho (2022), arXiv:2202.00512, section 4.
@@ -42,7 +61,7 @@ def to_x_hat(predict: Predict, out: Tensor, x_t: Tensor, alpha: Tensor, sigma: T
             return alpha * x_t - sigma * out
 
 
-def to_eps(predict: Predict, out: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor, cov: Covariance) -> Tensor:
+def to_eps(predict: Predict, out: Tensor, x_t: Tensor, alpha: Scale, sigma: Scale, cov: Covariance) -> Tensor:
     """The white noise that a prediction stands for."""
     match predict:
         case "eps":
