@@ -143,7 +143,7 @@ def denoising_name(other: nn.Module | None, model: Diffusion | None = None) -> s
     """What to call the other library, with how its own network compares to ours in weights and multiplications."""
     if other is None or model is None:
         return f"{DENOISING} (absent)"
-    x, t = torch.zeros(1, *model.shape, device=model.process.device), torch.ones(1, device=model.process.device)
+    x, t = torch.zeros(1, *model.shape, device=model.device), torch.ones(1, device=model.device)
     weights = parameters(other.model) / parameters(model.net)
     work = operations(other.model, x, t) / operations(model.net, x, t)
     return f"{DENOISING} {version(DENOISING)} (its own network: {weights:.2f} of our weights, {work:.2f} of our work)"

@@ -47,7 +47,7 @@ def main() -> int:
     """Do everything; 0 when the page is there, 2 when the folder is somebody else's, 1 when training failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("demo"), help="the folder to leave the page in")
-    parser.add_argument("--steps", type=int, default=1500, help="training steps of each model")
+    parser.add_argument("--steps", type=int, default=1200, help="training steps of each model")
     given = parser.parse_args()
     out: Path = given.out
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
@@ -231,7 +231,7 @@ def draw_restored(out: Path) -> Figure:
 
     run = unveil.load(out / "runs" / "digits-ddpm")
     real, _ = unveil.open_images("digits", split="test").batch(range(10))
-    real = real.to(run.model.process.device)
+    real = real.to(run.model.device)
     rows = {"real": ("ten real digits, held out from training", real)}
     for start in (0.2, 0.4):
         alpha, sigma = run.model.schedule(torch.tensor(start))

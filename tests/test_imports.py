@@ -45,7 +45,9 @@ def test_imports_point_one_way():
     for path, room in sources():
         text = path.read_text()
         targets = re.findall(r"^\s*(?:from|import) unveil\.(\w+)", text, re.M)
-        targets += [name for names in re.findall(r"^\s*from unveil import ([\w, ]+)", text, re.M) for name in names.split(", ")]
+        targets += [
+            name for names in re.findall(r"^\s*from unveil import ([\w, ]+)", text, re.M) for name in names.split(", ")
+        ]
         for target in targets:
             assert target in LEVEL, f"{path} imports unveil.{target}, which is no room"
             assert target == room or LEVEL[target] < LEVEL[room], f"{path} must not import {target}"
@@ -59,7 +61,9 @@ def test_a_big_library_has_one_door(library):
 
 
 def test_files_are_short():
-    long = {str(path.relative_to(PACKAGE)): n for path, _ in sources() if (n := len(path.read_text().splitlines())) > 400}
+    long = {
+        str(path.relative_to(PACKAGE)): n for path, _ in sources() if (n := len(path.read_text().splitlines())) > 400
+    }
     assert not long
 
 
@@ -73,7 +77,10 @@ def test_nothing_is_unpickled():
 
 def test_importing_unveil_costs_nothing():
     loaded = "import sys, unveil; print([m for m in ('torch', 'numpy', 'pydantic', 'typer') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.strip()
+        == "[]"
+    )
 
 
 def test_the_development_environment_has_the_cpu_build_of_torch():

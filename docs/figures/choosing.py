@@ -59,7 +59,7 @@ figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center"
 figure.savefig(IMAGES / "choosing.png")
 
 lines = [
-    f"| precision / recall / distance | {' | '.join(map(str, EVALUATIONS))} |",
+    f"| precision / recall / distance by evaluations | {' | '.join(map(str, EVALUATIONS))} |",
     "|---" * (1 + len(EVALUATIONS)) + "|",
 ]
 for sampler in PER_STEP:

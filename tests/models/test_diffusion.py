@@ -6,16 +6,18 @@ import torch
 from analytic import Gaussian, White
 from torch import nn
 
-from unveil.core.errors import ConfigError, RunError, ShapeError
+from unveil.core.errors import ConfigError, DataError, DivergenceError, RunError, ShapeError
 from unveil.core.protocols import Batch
 from unveil.core.random import Streams
-from unveil.covariance import Dense, Identity, free_field
+from unveil.covariance import Dense, Diagonal, Identity, free_field
 from unveil.models.diffusion import SAMPLERS, Diffusion
 from unveil.models.diffusion.loss import min_snr_weight
+from unveil.networks.unet import UNet
 from unveil.schedules import Discrete, GeometricVE, LinearVP
 
 LINEAR, VP, VE = Discrete.linear(), LinearVP(), GeometricVE(0.01, 10, 50)
 SHAPE = (1, 4, 6)
+GRADED = torch.linspace(0.5, 1.5, 24).reshape(4, 6)
 
 
 class Zero(nn.Module):
@@ -303,7 +305,7 @@ def test_guidance_and_labels():
     t, x_t = torch.tensor(0.5, dtype=torch.float64), torch.randn(2, *SHAPE)
     free, told = model.denoise(x_t, t), model.denoise(x_t, t, label)
     torch.testing.assert_close(model.denoiser(label, 2.5)(x_t, t), free + 2.5 * (told - free))
-    with pytest.raises(ConfigError, match="Labels are 2 numbers from 0 to 2"):
+    with pytest.raises(ConfigError, match="Labels are 2 whole numbers from 0 to 2"):
         draw(label=torch.tensor([0, 9]))
     with pytest.raises(ConfigError, match="without classes"):
         Diffusion(Small(), LINEAR, SHAPE).sample(1, label=torch.tensor([0]))
@@ -368,7 +370,7 @@ def test_bad_arguments_are_named():
             model.sample(1, **arguments)
     with pytest.raises(ShapeError, match="made for data of shape"):
         model.loss(torch.zeros(2, 1, 5, 5))
-    with pytest.raises(ShapeError, match="uint8"):
+    with pytest.raises(DataError, match=r"uint8.*dequantise"):
         model.loss(torch.zeros(2, *SHAPE, dtype=torch.uint8))
     with pytest.raises(ConfigError, match="v-prediction"):
         Diffusion(Small(), VE, SHAPE, predict="v")
@@ -397,3 +399,107 @@ class TwoChannels(nn.Module):
 
     def forward(self, x, t):
         return x.repeat(1, 2, 1, 1)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_labels_reach_every_sampler_and_the_likelihood(name, guidance):
+    torch.manual_seed(0)
+    model = Diffusion(Small(classes=3), LINEAR, SHAPE, classes=3, label_dropout=0.1)
+    label = torch.tensor([0, 2, 1, 0, 2])
+    options = {"steps": 4, "sampler": name, "guidance": guidance}
+    whole = model.sample(5, label=label, generator=Streams(0, 5), **options)
+    part = model.sample(2, label=label[2:4], generator=Streams(0, [2, 3]), **options)
+    torch.testing.assert_close(part, whole[2:4], rtol=0, atol=1e-4)
+    swapped = model.sample(2, label=label[2:4].flip(0), generator=Streams(0, [2, 3]), **options)
+    assert not torch.allclose(swapped, part, atol=1e-4)
+    if name == "rk45" and guidance == 1.0:
+        found = model.log_likelihood(whole, label=label, generator=Streams(0, 5), rtol=1e-3, atol=1e-3)
+        assert bool(found.nats.isfinite().all())
+
+
+def test_a_real_network_draws_the_same_sample_in_any_batch():
+    torch.manual_seed(0)
+    net = UNet(1, channels=16, mult=(1, 2), blocks=1, attention=(1,))
+    for parameter in net.parameters():  # a new network says zero: wake it
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    model = Diffusion(net, LINEAR, (1, 8, 8), free_field(8, 8))
+    for name in SAMPLERS:
+        whole = model.sample(9, steps=8, sampler=name, generator=Streams(11, 9))
+        for rows in ([0], [4], [1, 2, 3, 4, 5, 6, 7]):
+            part = model.sample(len(rows), steps=8, sampler=name, generator=Streams(11, rows))
+            torch.testing.assert_close(part, whole[rows], rtol=0, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
+
+
+def test_latents_are_decoded_to_what_was_encoded():
+    model = Diffusion(Perfect(gaussian_data(VP), "eps", Identity()), VP, SHAPE)
+    x = torch.rand(3, *SHAPE, dtype=torch.float64) - 0.5
+    latent = model.encode(x, steps=300)
+    back = model.sample(3, latent=latent, sampler="heun", steps=300, clip=False)
+    torch.testing.assert_close(back, x, rtol=0, atol=2e-3)
+    with pytest.raises(ShapeError, match="latent holds 3"):
+        model.sample(2, latent=latent)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"predict": "foo"}, {"space": "foo"}, {"distance": "foo"}, {"reduction": "sum"}, {"condition": "foo"},
+        {"sigma_data": 0.0}, {"min_snr": math.nan}, {"classes": 0}, {"first_index": 7}, {"label_dropout": 0.1},
+    ],
+)  # fmt: skip
+def test_impossible_options_are_named(options):
+    with pytest.raises(
+        ConfigError, match=next(iter(options)).replace("first_index", "index").replace("classes", "class")
+    ):
+        Diffusion(Small(), LINEAR, SHAPE, **options)
+
+
+def test_weights_survive_half_precision_and_know_all_that_matters():
+    saved = Diffusion(Small(), LINEAR, SHAPE).bfloat16().state_dict()
+    Diffusion(Small(), LINEAR, SHAPE).bfloat16().load_state_dict(saved)
+    half = Diffusion(UNet(1, channels=8, mult=(1, 2), blocks=1, attention=()), LINEAR, SHAPE).bfloat16()
+    assert half.sample(2, steps=2).isfinite().all()
+    for other in (
+        Diffusion(Small(), LINEAR, SHAPE, sigma_data=0.5),
+        Diffusion(Small(), LINEAR, SHAPE, first_index=0),
+        Diffusion(Small(), Discrete.linear(999), SHAPE),
+    ):
+        with pytest.raises(RunError, match="another noise"):
+            other.load_state_dict(saved)
+    one, two = (Diffusion(Small(), LINEAR, SHAPE, Diagonal(v)) for v in (GRADED, GRADED.flip(0, 1)))
+    with pytest.raises(RunError, match="another noise"):
+        two.load_state_dict(one.state_dict())
+
+
+def test_training_mode_outlasts_likelihood_and_encoding():
+    model = Diffusion(Small(), LINEAR, SHAPE).train()
+    model.encode(torch.zeros(1, *SHAPE), steps=2)
+    model.log_likelihood(torch.zeros(1, *SHAPE), rtol=1e-2, atol=1e-2)
+    assert model.training
+    assert model.net.training
+
+
+def test_a_flow_that_is_not_finite_is_reported():
+    class Broken(nn.Module):
+        def forward(self, x, t):
+            return x * math.nan
+
+    for name in ("euler", "heun", "rk45", "ddim"):
+        with pytest.raises(DivergenceError, match="finite"):
+            Diffusion(Broken(), LINEAR, SHAPE).sample(1, steps=4, sampler=name)
+
+
+def test_losses_tell_their_times():
+    model = Diffusion(Small(), LINEAR, SHAPE)
+    (move,) = model.moves(Batch(torch.zeros(3, *SHAPE), {}, Streams(0, 3)))
+    assert move.logs["t"].shape == (3,)
+    with pytest.raises(ShapeError, match="empty"):
+        model.loss(torch.zeros(0, *SHAPE))
+
+
+def test_covariances_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match="4 x 6"):
+        Diffusion(Small(), LINEAR, SHAPE, Diagonal(torch.ones(1, 6)))
+    with pytest.raises(ShapeError, match="covariance makes noise"):
+        Diffusion(Small(), LINEAR, SHAPE, Diagonal(torch.rand(3, 4, 6) + 0.5))

@@ -49,7 +49,7 @@ def test_linear_vp_matches_the_discrete_chain():
     assert float(LinearVP()(torch.ones(1, dtype=torch.float64))[0] ** 2) == pytest.approx(4.3186e-5, rel=1e-4)
     t = torch.arange(1, 1001, dtype=torch.float64) / 1000
     ratio = LinearVP()(t)[0] ** 2 / Discrete.linear()(t)[0] ** 2
-    assert float((ratio - 1).abs().max()) < 0.075
+    assert float((ratio - 1).abs().max()) < 0.07 + 1e-3
 
 
 @pytest.mark.parametrize("schedule", ALL, ids=repr)
@@ -133,7 +133,7 @@ def test_drawn_times_lie_on_the_chain():
     t = draw_times(1000, Discrete.cosine(10), Streams(0, 1000))
     assert set((t * 10).round().long().tolist()) == set(range(1, 11))
     t = draw_times(1000, LinearVP(), Streams(0, 1000))
-    assert float(t.min()) >= 1e-3
+    assert float(t.min()) >= 1e-5
     assert float(t.max()) <= 1
 
 

@@ -31,7 +31,8 @@ def test_what_exists_is_only_replaced_by_force(tmp_path):
     run = RunFolder.create(tmp_path / "run", "old")
     run.weights.write_bytes(b"old")
     (run.state / "stage-000-step-000000001.safetensors").write_bytes(b"old")
-    (run.samples / "1.png").write_bytes(b"old")
+    (run.samples / "train-0000001.png").write_bytes(b"old")
+    (run.samples / "mine.png").write_bytes(b"mine")
     (run.path / "notes.txt").write_text("mine")
     with pytest.raises(ExistsError, match=r"exists and is not empty; choose another folder, resume .* or replace it"):
         RunFolder.create(run.path, "new")
@@ -40,7 +41,7 @@ def test_what_exists_is_only_replaced_by_force(tmp_path):
     assert run.read_recipe() == "new"
     assert not run.weights.exists()
     assert [file.name for file in run.state.iterdir()] == ["lock"]
-    assert list(run.samples.iterdir()) == []
+    assert [file.name for file in run.samples.iterdir()] == ["mine.png"]
     assert (run.path / "notes.txt").read_text() == "mine"
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, ShapeError
+from unveil.covariance.normalize import to_unit_mean
 
 
 class Dense:
@@ -23,12 +24,15 @@ class Dense:
     ) -> None:
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ShapeError(f"Dense needs a square matrix (N, N); it got shape {tuple(matrix.shape)}.")
+        if root not in ("symmetric", "cholesky"):
+            raise ConfigError(f"The root of a dense covariance is symmetric or cholesky; it got {root!r}.")
         sig = matrix.double()
+        if not bool(sig.isfinite().all()):
+            raise ConfigError("Dense needs a finite matrix; this one holds a NaN or an infinity.")
         if not torch.allclose(sig, sig.T, rtol=1e-5, atol=1e-8 * float(sig.abs().max())):
             raise ConfigError("Dense needs a symmetric matrix; this one differs from its transpose.")
         sig = (sig + sig.T) / 2
-        if normalize:
-            sig = sig / sig.diagonal().mean()
+        sig = sig / (sig.diagonal().mean() / to_unit_mean(sig.diagonal()[None], normalize).mean())
         values, vectors = torch.linalg.eigh(sig)
         if float(values.min()) <= 1e-12 * float(values.max()):
             raise ConfigError(

@@ -133,7 +133,7 @@ def as_block(array: np.ndarray, where: str) -> Block:
     if x.dtype.kind not in "iuf":
         raise DataError(f"{where} holds {x.dtype}; pictures are uint8 in 0..255, or floats in [0, 1] or [-1, 1].")
     chunks = [x[i : i + _CHUNK] for i in range(0, len(x), _CHUNK)]
-    low, high = min(chunk.min() for chunk in chunks), max(chunk.max() for chunk in chunks)
+    low, high = np.min([chunk.min() for chunk in chunks]), np.max([chunk.max() for chunk in chunks])  # NaN if any is
     if x.dtype.kind == "f":
         return _from_floats(x, chunks, float(low), float(high), where)
     if low < 0 or high > 255:

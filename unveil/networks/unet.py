@@ -172,13 +172,19 @@ class UNet(nn.Module):
         self.last = initialize(nn.Conv2d(width, out_channels or in_channels, 3, padding=1), scale=0.0)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+    def steering(self, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """What times and labels are to the blocks, a row for each, (B, n): made once, it serves a walk of many steps."""
+        rows: Tensor = self.time(t.reshape(-1), label)
+        return rows
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None, *, steering: Tensor | None = None) -> Tensor:
         """Predict from a noisy image.
 
         Args:
             x: images (B, in_channels, H, W), whose sides are multiples of `divisor`.
             t: times in [0, 1], or logarithms of noise levels for the Fourier embedding; () or (B,).
             label: integers (B,) in 0 .. classes, where `classes` means "no label"; None means no label for all.
+            steering: what `steering` made of t and label, for each image or, (1, n), for all.
 
         Returns:
             (B, out_channels, H, W).
@@ -189,7 +195,8 @@ class UNet(nn.Module):
         """
         self._check_input(x, t, label)
         # One shift vector a layer; a single time is embedded once and steers the whole batch.
-        shifts = iter(self.time(t.reshape(-1), label))
+        steering = self.steering(t, label) if steering is None else steering
+        shifts = iter(steering.split(self.time.shifts, dim=1))
         h = self.first(x)
         left = [h]
         for layer in self.down:

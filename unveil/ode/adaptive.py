@@ -1,7 +1,7 @@
 """Dormand and Prince's method with a step size of its own for every sample of the batch.
 
 A step size shared by the batch makes a sample depend on its batch mates. Here each sample has its own time, step and
-verdict, and leaves the batch when it has arrived.
+verdict, and waits for the others when it has arrived.
 
 Source: Dormand and Prince (1980); step control after Hairer, Norsett and Wanner (1993), Solving ODEs I, section II.4.
 """
@@ -99,57 +99,56 @@ def _advance(
     atol: float,
     budget: int,
 ) -> tuple[Tensor, Tensor, Tensor, int, int]:
-    """Carry every sample to `target`: the new states, slopes and step sizes, evaluations used and steps rejected."""
-    x, slope, h = x.clone(), slope.clone(), h.clone()
-    on_way = torch.arange(len(x))
+    """Carry every sample to `target`: the new states, slopes and step sizes, evaluations used and steps rejected.
+
+    Samples that have arrived stay in the batch with steps of length 0, so that a field may know its samples by row.
+    """
+    on_way = torch.ones(len(x), dtype=torch.bool)
     evaluations = rejected = 0
-    while len(on_way):
+    while bool(on_way.any()):
         if evaluations + 6 > budget:
             raise DivergenceError(
-                f"The ODE solver spent its budget at t = {float(t[on_way[0]]):.5g} on the way to {target:.5g} with "
-                f"{len(on_way)} samples to go; raise max_evaluations, or loosen rtol={rtol:g} and atol={atol:g}."
+                f"The ODE solver spent its budget at t = {float(t[on_way][0]):.5g} on the way to {target:.5g} with "
+                f"{int(on_way.sum())} samples to go; raise max_evaluations, or loosen rtol={rtol:g} and atol={atol:g}."
             )
-        rows = on_way.to(x.device)
-        everyone = len(on_way) == len(x)
-        start, first = (x, slope) if everyone else (x[rows], slope[rows])
-        here, tried = t[on_way], h[on_way]
-        left = target - here
-        last = sign * tried >= sign * left - 1e-12 * abs(target)
-        step = torch.where(last, left, tried)
-        step_x = expand_as(step.to(start), start)
-        slopes = [first]
+        left = target - t
+        last = sign * h >= sign * left - 1e-12 * abs(target)
+        step = torch.where(last, left, h)
+        step_x = expand_as(step.to(x), x)
+        slopes = [slope]
         for node, weights in zip(_NODES, _STAGES, strict=True):
-            slopes.append(field(here + node * step, _combine(start, step_x, slopes, weights)))
-        end = _combine(start, step_x, slopes, _FIFTH)
-        arrival = torch.where(last, target, here + step)
+            slopes.append(field(t + node * step, _combine(x, step_x, slopes, weights)))
+        end = _combine(x, step_x, slopes, _FIFTH)
+        arrival = torch.where(last, target, t + step)
         slopes.append(field(arrival, end))
         evaluations += 6
         error = _combine(torch.zeros_like(end), step_x, slopes, _ERROR)
-        scale = atol + rtol * torch.maximum(start.abs(), end.abs())
+        scale = atol + rtol * torch.maximum(x.abs(), end.abs())
         ratio = mean_per_sample((error / scale) ** 2).sqrt().double().cpu()
         if not bool(ratio.isfinite().all()):
-            at = float(here[~ratio.isfinite()][0])
+            at = float(t[~ratio.isfinite()][0])
             raise DivergenceError(
                 f"The state of the ODE stopped being finite near t = {at:.5g}; is the field finite there?"
             )
         accepted = ratio <= 1
-        rejected += int((~accepted).sum())
+        rejected += int((~accepted & on_way).sum())
         # At most twofold growth: where errors are mere rounding, a bolder factor would follow the rounding.
         factor = (0.9 * ratio.clamp(min=1e-10) ** -0.2).clamp(0.2, 2.0)
-        factor = torch.where(accepted, factor, factor.clamp(max=1.0))
+        proposal = step * torch.where(accepted, factor, factor.clamp(max=1.0))
         # A step cut short to land on a time says little about the next one: keep the longer of the two.
-        proposal = step * factor
-        h[on_way] = torch.where(accepted & last & (proposal.abs() < tried.abs()), tried, proposal)
-        if bool((h[on_way].abs() < 1e-14 * (1 + here.abs())).any()):
+        proposal = torch.where(accepted & last & (proposal.abs() < h.abs()), h, proposal)
+        h = torch.where(on_way, proposal, h)
+        if bool((h.abs() < 1e-14 * (1 + t.abs())).any()):
             raise DivergenceError(
-                f"The ODE solver's step shrank to nothing near t = {float(here[0]):.5g}; "
+                f"The ODE solver's step shrank to nothing near t = {float(t[on_way][0]):.5g}; "
                 f"loosen rtol={rtol:g} and atol={atol:g}."
             )
-        if everyone and bool(accepted.all()):
+        moves = accepted & on_way
+        if bool(moves.all()):
             x, slope, t = end, slopes[-1], arrival
         else:
-            moved = accepted.to(x.device)
-            x[rows[moved]], slope[rows[moved]] = end[moved], slopes[-1][moved]
-            t[on_way[accepted]] = arrival[accepted]
-        on_way = on_way[~(accepted & last)]
+            rows = expand_as(moves.to(x.device), x)
+            x, slope = torch.where(rows, end, x), torch.where(rows, slopes[-1], slope)
+            t = torch.where(moves, arrival, t)
+        on_way = on_way & ~(moves & last)
     return x, slope, h, evaluations, rejected

@@ -1,12 +1,13 @@
 """The probability-flow ODE: a deterministic path from noise to data, and back."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from unveil.core.errors import ConfigError
+from unveil.core.errors import ConfigError, DivergenceError
 from unveil.core.protocols import Denoiser, Field, Schedule
 from unveil.core.shapes import expand_as
 from unveil.ode import Solution, dopri5, euler, heun, rk4
@@ -79,6 +80,11 @@ def probability_flow(
             x = _solve(field, x, path[k : k + 2], method, rtol, atol)
             if watch is not None:
                 watch(k + 1, total, x)
+        if not math.isfinite(float(x.sum())):
+            raise DivergenceError(
+                f"The flow stopped being finite in step {k + 1} of {total}, at t = {float(path[k]):.4g}. "
+                "Is the network trained for this schedule and covariance? More steps may help."
+            )
     if finish:
         x, _ = estimate(denoise, x, path[-1], schedule(path[-1]), clip)
         if watch is not None:

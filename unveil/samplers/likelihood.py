@@ -87,6 +87,10 @@ def log_likelihood(
         )
     if not bool(x.isfinite().all()):
         raise DataError("A likelihood needs finite data; these hold a NaN or an infinity.")
+    if trace not in ("auto", "exact", "hutchinson"):
+        raise ConfigError(f"The trace is auto, exact or hutchinson; it got {trace!r}.")
+    if not 0 < t_eps < 1:
+        raise ConfigError(f"A likelihood is integrated from t_eps in (0, 1) to 1; it got t_eps={t_eps}.")
     if probes < 1:
         raise ConfigError(f"Hutchinson's estimate needs 1 or more probes; it got {probes}.")
     if len(x) == 0:

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from unveil.core.errors import ConfigError
 from unveil.core.protocols import Covariance, Denoiser, Schedule
 from unveil.core.random import Randomness, randn_like
 from unveil.core.shapes import expand_as
@@ -59,6 +60,8 @@ def predictor_corrector(
 
     Source: Song et al. (2021), arXiv:2011.13456, algorithms 2 to 5.
     """
+    if corrections < 0 or snr <= 0:
+        raise ConfigError(f"A corrector takes 0 or more steps with snr above 0; it got {corrections} and {snr}.")
     return _walk(denoise, x, Walk(schedule, times, watch), corrections, snr, cov, generator, clip)
 
 

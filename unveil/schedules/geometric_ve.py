@@ -29,7 +29,7 @@ class GeometricVE:
     variance_preserving: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_min < self.sigma_max:
+        if not 0 < self.sigma_min < self.sigma_max < math.inf:
             raise ConfigError(
                 f"GeometricVE got sigma_min={self.sigma_min}, sigma_max={self.sigma_max}; it needs 0 < sigma_min < sigma_max."
             )

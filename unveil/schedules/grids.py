@@ -10,6 +10,7 @@ from unveil.core.errors import ConfigError
 from unveil.core.protocols import Schedule
 from unveil.core.random import Randomness, Streams, rand
 
+_FIRST = 1e-5  # the earliest time a network sees, where likelihoods begin
 Spacing = Literal["trailing", "leading", "quadratic"]
 
 
@@ -71,7 +72,7 @@ def times_of(schedule: Schedule, steps: int, spacing: Spacing = "trailing", star
 
 
 def draw_times(n: int, schedule: Schedule, generator: Randomness = None, *, stratified: bool = False) -> Tensor:
-    """Draw training times, (n,) float64 on the CPU: uniform on a chain's steps, or on [t_eps, 1].
+    """Draw training times, (n,) float64 on the CPU: uniform on a chain's steps, or on [1e-5, 1].
 
     Args:
         stratified: spread the batch evenly (lower variance of the loss): sample i takes u + i * golden ratio, modulo 1,
@@ -86,5 +87,4 @@ def draw_times(n: int, schedule: Schedule, generator: Randomness = None, *, stra
     length: int | None = getattr(schedule, "steps", None)
     if length is not None:
         return (1 + (u * length).floor()) / length
-    t_eps: float = getattr(schedule, "t_eps", 1e-3)
-    return t_eps + (1 - t_eps) * u
+    return _FIRST + (1 - _FIRST) * u

@@ -118,13 +118,20 @@ def suggest_ve(
             len(data), generator=generator if isinstance(generator, torch.Generator) else None, device=device
         )
         data = data[chosen[:limit].to(data.device)]
+    if not data.is_floating_point() or not bool(data.isfinite().all()):
+        raise ConfigError("Distances are measured between finite floating point data; scale integers to [-1, 1] first.")
     y = data if cov is None else cov.inv_sqrt(data)
     y = y.flatten(1)
     largest, bulk = 0.0, []
+    stride = max(1, len(y) * len(y) // 2_000_000)
     for start in range(0, len(y), 500):
-        distances = torch.cdist(y[start : start + 500], y[start:])
-        largest = max(largest, float(distances.max()))
-        bulk.append(distances.flatten()[:: max(1, distances.numel() // 20_000)])
+        block = torch.cdist(y[start : start + 500], y[start:])
+        pairs = block[torch.ones_like(block, dtype=torch.bool).triu(1)]  # each pair once, nobody with themselves
+        if len(pairs):
+            largest = max(largest, float(pairs.max()))
+            bulk.append(pairs[::stride])
+    if largest == 0:
+        raise ConfigError("All the data are equal, so there is no distance that noise would have to bridge.")
     common = float(torch.cat(bulk).quantile(0.999))
     ratio = level_ratio(y.shape[1], overlap)
     steps = 1 + math.ceil(math.log(max(largest / sigma_min, ratio)) / math.log(ratio))

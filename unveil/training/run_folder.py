@@ -5,7 +5,7 @@ Nothing here imports torch, so that a command line can refuse a wrong folder at 
 
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -22,6 +22,7 @@ except ImportError:  # not a POSIX system: two trainings in one folder go unnoti
     fcntl = None  # type: ignore[assignment]
 
 _LOCK = "lock"
+_SAMPLES = re.compile(r".+-\d{7}\.png")
 
 
 class RunFolder:
@@ -56,8 +57,8 @@ class RunFolder:
         Args:
             path: where; missing parents are made.
             recipe: the text of `recipe.yaml`.
-            force: take the place of a run that is there already, and delete what belongs to it. A folder that holds
-                anything but a run is never touched.
+            force: take the place of a run that is there already, and delete what a run writes there: its recipe,
+                weights, log, checkpoints and numbered samples. Whatever else is in the folder stays.
 
         Raises:
             ExistsError: something is there, and `force` is not given or it is not a run.
@@ -71,6 +72,7 @@ class RunFolder:
                 run._make_way(force)
             run.state.mkdir(parents=True, exist_ok=True)
             run.samples.mkdir(exist_ok=True)
+            (run.state / _LOCK).touch()  # which tells a run's folder from others
             with written_whole(run.recipe) as part:
                 part.write_text(recipe, encoding="utf-8")
         return run
@@ -157,14 +159,15 @@ class RunFolder:
                 f"{self.path} exists and is not empty; choose another folder, resume the run in it, "
                 "or replace it with force."
             )
-        if not self.recipe.is_file():
+        if not (self.recipe.is_file() and (self.state / _LOCK).is_file()):
             raise ExistsError(f"{self.path} is not the folder of a run, so it is not replaced; choose another folder.")
         with self.lock():
             # The recipe goes last: without it nobody would know that the rest is a run's.
-            shutil.rmtree(self.samples, ignore_errors=True)
-            for file in self.state.iterdir():
-                if file.name != _LOCK:
+            for file in self.samples.glob("*.png"):
+                if _SAMPLES.fullmatch(file.name):
                     file.unlink()
+            for file in self.state.glob("*.safetensors*"):
+                file.unlink()
             for file in (self.log, self.weights, self.weights.with_name(self.weights.name + PART), self.recipe):
                 file.unlink(missing_ok=True)
 

@@ -60,7 +60,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     text = about.get("notes", "{}")
     if "sha256" in about and about["sha256"] != _digest(tensors, text):
         raise DamagedError(f"{path} is damaged: its contents are not what was written.")
-    return tensors, json.loads(text)
+    try:
+        return tensors, json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DamagedError(f"{path} is damaged: its notes cannot be read ({error}).") from error
 
 
 def load_weights(model: nn.Module, path: Path) -> dict[str, Any]:

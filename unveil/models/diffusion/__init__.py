@@ -2,7 +2,7 @@
 
 from unveil.models.diffusion.loss import Distance as Distance
 from unveil.models.diffusion.loss import Space as Space
-from unveil.models.diffusion.model import Condition as Condition
 from unveil.models.diffusion.model import Diffusion as Diffusion
+from unveil.models.diffusion.prediction import Condition as Condition
 from unveil.models.diffusion.prediction import Predict as Predict
 from unveil.models.diffusion.sampling import SAMPLERS as SAMPLERS

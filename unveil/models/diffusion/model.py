@@ -4,34 +4,42 @@ DDPM is a variance-preserving schedule with white noise, SMLD a variance-explodi
 are these two with another covariance: recipes of one class.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from unveil.core.errors import ConfigError, RunError, ShapeError
+from unveil.core.errors import ConfigError, DataError, RunError, ShapeError
 from unveil.core.protocols import Batch, Covariance, Denoiser, Move, Progress, Randomness, Schedule, Stage
 from unveil.core.random import Streams, rand, randn, randn_like
 from unveil.core.shapes import expand_as
 from unveil.covariance import Identity
+from unveil.models.diffusion.checks import (
+    check_choices,
+    check_covariance,
+    check_numbers,
+    check_schedule,
+    checked_labels,
+    warn_of_range,
+    warn_of_scores,
+)
+from unveil.models.diffusion.fingerprint import fingerprint, same
 from unveil.models.diffusion.loss import Distance, Reduction, Space, in_space, min_snr_weight, reduce
-from unveil.models.diffusion.prediction import Place, Predict, target, to_eps, to_x_hat
-from unveil.models.diffusion.sampling import Tabulated, sampler_named, takes_noise, times_for
+from unveil.models.diffusion.places import Place, Places
+from unveil.models.diffusion.prediction import Condition, Predict, target, to_eps, to_x_hat
+from unveil.models.diffusion.sampling import Tabulated, evaluating, in_packs, sampler_named, takes_noise, times_for
 from unveil.samplers import Clip, Likelihood, Watch, encode, guided, log_likelihood
 from unveil.schedules.grids import Spacing, draw_times, even
-
-Condition = Literal["time", "log-sigma", "none"]
 
 
 class Diffusion(nn.Module):
     """Gaussian diffusion for any schedule and covariance: x_t = alpha x + sigma R e.
 
     Args:
-        net: (x_t, time) -> prediction, (B, C, H, W) -> (B, C, H, W); with classes also `label`.
+        net: (x_t, time) -> prediction, (B, C, H, W) -> (B, C, H, W); with classes also `label`. Times are (B,), in float32
+            at least, whatever type the network computes in.
         schedule: t -> (alpha, sigma).
         shape: of one sample, (C, H, W).
         cov: covariance of the noise.
@@ -77,37 +85,28 @@ class Diffusion(nn.Module):
         first_index: int = 1,
     ) -> None:
         super().__init__()
-        if predict == "v" and not getattr(schedule, "variance_preserving", True):
-            raise ConfigError("v-prediction needs a variance-preserving schedule; take predict=eps with this one.")
-        if harmonic and (condition != "none" or getattr(schedule, "variance_preserving", True)):
-            raise ConfigError("The harmonic correction is for variance-exploding schedules with condition=none.")
-        if min_snr is not None and min_snr <= 0:
-            raise ConfigError(f"min_snr is above zero (5 is usual) or left out; it got {min_snr}.")
-        if not 0 <= label_dropout < 1 or (label_dropout and classes is None):
-            raise ConfigError(
-                f"label_dropout lies in [0, 1) and needs classes; it got {label_dropout}, classes={classes}."
-            )
+        self.space: Space = space or ("white" if predict == "eps" else "pixel")
+        check_choices(predict, self.space, distance, reduction, condition)
+        check_numbers(min_snr, sigma_data, classes, label_dropout, first_index)
+        check_schedule(schedule, predict, condition, harmonic)
+        check_covariance(cov, torch.Size(shape))
+        if self.space == "score":
+            warn_of_scores(cov)
         self.net, self.schedule, self.cov, self.shape = net, schedule, cov, torch.Size(shape)
         self.predict, self.min_snr, self.distance, self.reduction = predict, min_snr, distance, reduction
-        self.space: Space = space or ("white" if predict == "eps" else "pixel")
         self.condition, self.sigma_data = condition, sigma_data
         self.classes, self.label_dropout, self.stratified, self.harmonic = classes, label_dropout, stratified, harmonic
         self.first_index = first_index
         self.last_sigma = float(schedule(torch.ones((), dtype=torch.float64))[1])
-        condition_number = getattr(cov, "condition", lambda: 1.0)()
-        if self.space == "score" and condition_number > 1e6:
-            warnings.warn(
-                f"The covariance's condition number is {condition_number:.1e}: errors measured in the space of scores drown "
-                "in float32 rounding. Take space='white', or a smoother covariance.",
-                stacklevel=2,
-            )
+        self.places = Places(schedule, condition, sigma_data, first_index)
+        self._range_checked = False
         self.register_buffer("process", self._process())
 
     # -- the network, seen through its parameterisation -------------------------------------------------------------
 
     def _predict(self, x_t: Tensor, place: Place, label: Tensor | None) -> Tensor:
         """What the network says of x_t."""
-        kind, own = place.told.dtype, x_t.dtype
+        kind, own = place.kind, x_t.dtype
         if place.gain is not None:
             x_t = x_t * place.gain
         known = {} if self.classes is None else {"label": label}
@@ -120,44 +119,8 @@ class Diffusion(nn.Module):
             out = out.to(own)
         return out * (self._harmonic_sigma() / place.sigma) if self.harmonic else out
 
-    def _place(self, t: Tensor, x: Tensor) -> Place:
-        """What belongs to a time () of all samples of x, or to times (B,) of each."""
-        if t.ndim == 0:
-            return self._places(t[None], self.schedule, x)[float(t)]
-        # Copies that wait for nothing, where x is on another device than the times.
-        told, alpha, sigma, gain = self._told(t, self.schedule)
-        told = told.to(x.device, self._network_dtype(x), non_blocking=True)
-        scales = (
-            None if c is None else expand_as(c.to(x.device, x.dtype, non_blocking=True), x)
-            for c in (alpha, sigma, gain)
-        )
-        return Place(told, *scales)
-
-    def _places(self, times: Tensor, schedule: Schedule, x: Tensor) -> dict[float, Place]:
-        """What belongs to each of many times, all of them single; scalars stay on the CPU, and wait for no device."""
-        told, alpha, sigma, gain = self._told(times, schedule)
-        told = told.to(x.device, self._network_dtype(x), non_blocking=True)
-        rows = told[:, None].expand(-1, x.shape[0]).contiguous().unbind()
-        gains = gain.unbind() if gain is not None else [None] * len(rows)
-        places = map(Place, rows, alpha.unbind(), sigma.unbind(), gains)
-        return dict(zip(times.tolist(), places, strict=True))
-
-    def _told(self, t: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """What the network is told of times t; alpha and sigma there; the gain of its input; all of the shape of t."""
-        alpha, sigma = schedule(t)
-        match self.condition:
-            case "time":
-                length = getattr(self.schedule, "steps", None)
-                told = t - (1 - self.first_index) / length if length and self.first_index != 1 else t
-            case "log-sigma":
-                told = sigma.log()
-            case "none":
-                told = torch.zeros_like(t)
-        spread = self.sigma_data
-        return told, alpha, sigma, None if spread is None else (alpha**2 * spread**2 + sigma**2) ** -0.5
-
-    def _network_dtype(self, x: Tensor) -> torch.dtype:
-        """The type the network computes in: a solver may carry its state in double precision around it."""
+    def _kind(self, x: Tensor) -> torch.dtype:
+        """The type the network computes in."""
         return next((p.dtype for p in self.net.parameters()), x.dtype)
 
     def _harmonic_sigma(self) -> float:
@@ -165,17 +128,10 @@ class Diffusion(nn.Module):
         _, sigma = self.schedule(torch.arange(1, length + 1, dtype=torch.float64) / length)
         return float(1 / (1 / sigma).mean())
 
-    def _check_label(self, label: Tensor | None, n: int) -> Tensor | None:
-        if label is None:
-            return None
-        if self.classes is None:
-            raise ConfigError("Labels were given to a model without classes; train one with model.classes.")
-        if len(label) != n or int(label.min()) < 0 or int(label.max()) > self.classes:
-            raise ConfigError(
-                f"Labels are {n} numbers from 0 to {self.classes - 1} ({self.classes} for none); these are {len(label)} "
-                f"from {int(label.min())} to {int(label.max())}."
-            )
-        return label.to(self.process.device)
+    def add_noise(self, x: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        """The state x_t = alpha x + sigma R eps at times t, () or (B,), of data x and white noise eps, (B, C, H, W)."""
+        alpha, sigma = (expand_as(c.to(x), x) for c in self.schedule(t))
+        return alpha * x + sigma * self.cov.sqrt(eps)
 
     def convert(self, out: Tensor, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """The estimated data and white noise, each (B, C, H, W), that a network's output at times t stands for."""
@@ -197,12 +153,14 @@ class Diffusion(nn.Module):
             places: what belongs to single times, worked out before.
         """
         place = places.get(float(t)) if places and t.ndim == 0 else None
-        place = place or self._place(t, x_t)
+        place = place or self.places.of(t, x_t, self._kind(x_t))
         out = self._predict(x_t, place, label)
         return to_x_hat(self.predict, out, x_t, place.alpha, place.sigma, self.cov)
 
     def score(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """The gradient of ln p_t at x_t, which is -R^-T e_hat / sigma, (B, C, H, W)."""
+        if x_t.dtype != torch.float64:
+            warn_of_scores(self.cov)
         alpha, sigma = (expand_as(c.to(x_t), x_t) for c in self.schedule(t))
         noise = (x_t - alpha * self.denoise(x_t, t, label)) / sigma
         return -self.cov.solve(noise) / sigma
@@ -211,7 +169,7 @@ class Diffusion(nn.Module):
 
     def loss_per_sample(self, x: Tensor, t: Tensor, eps: Tensor, label: Tensor | None = None) -> Tensor:
         """The weighted loss of each sample at given times and white noise, (B,)."""
-        place = self._place(t, x)
+        place = self.places.of(t, x, self._kind(x))
         alpha, sigma = place.alpha, place.sigma
         n = self.cov.sqrt(eps)
         out = self._predict(alpha * x + sigma * n, place, label)
@@ -223,31 +181,38 @@ class Diffusion(nn.Module):
 
     def loss(self, x: Tensor, generator: Randomness = None, label: Tensor | None = None) -> Tensor:
         """Denoising score matching at random times: the mean over a batch x, (B, C, H, W)."""
+        return self._drawn_loss(x, generator, label)[0].mean()
+
+    def _drawn_loss(self, x: Tensor, generator: Randomness, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Losses at random times, and the times, (B,) each."""
         self._check_data(x)
+        if len(x) == 0:
+            raise ShapeError("A loss is a mean over a batch, and this batch is empty.")
+        if not self._range_checked:  # once: looking costs a wait for the device
+            warn_of_range(x)
+            self._range_checked = True
         t = draw_times(len(x), self.schedule, generator, stratified=self.stratified)
         eps = randn_like(x, generator)
         if self.classes is not None and self.label_dropout and label is not None:
             hidden = rand((len(x),), generator, device=label.device) < self.label_dropout
             label = torch.where(hidden, self.classes, label)
-        return self.loss_per_sample(x, t, eps, label).mean()
+        return self.loss_per_sample(x, t, eps, label), t
 
     def _check_data(self, x: Tensor) -> None:
         if x.shape[1:] != self.shape:
             raise ShapeError(f"This model was made for data of shape {tuple(self.shape)}; it got {tuple(x.shape[1:])}.")
         if not x.is_floating_point():
-            raise ShapeError(f"Training data are floating point numbers in [-1, 1]; these are {x.dtype}.")
-
-    def _check_range(self, x: Tensor) -> None:
-        if len(x) and float(x.abs().max()) > 1.5:
-            warnings.warn(
-                f"The data reach {float(x.abs().max()):.3g} in size; this library's models are made for [-1, 1].",
-                stacklevel=3,
+            raise DataError(
+                f"Data are floating point numbers in [-1, 1]; these are {x.dtype}. Scale them first, and for a likelihood "
+                "dequantise them too (unveil.data.dequantise)."
             )
 
     def moves(self, batch: Batch) -> Iterator[Move]:
         """One training step."""
-        loss = self.loss(batch.x, batch.generator, batch.cond.get("label") if self.classes is not None else None)
-        yield Move("model", loss, {"loss": loss.detach()})
+        label = batch.cond.get("label") if self.classes is not None else None
+        losses, t = self._drawn_loss(batch.x, batch.generator, label)
+        loss = losses.mean()
+        yield Move("model", loss, {"loss": loss.detach(), "t": t})
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
@@ -269,9 +234,14 @@ class Diffusion(nn.Module):
             raise ConfigError("Guidance needs a model that has seen data without labels; train with label_dropout=0.1.")
         return guided(conditional, partial(self.denoise, label=None, places=places), guidance)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.process.device
+
     def noise(self, n: int, generator: Randomness = None, *, temperature: float = 1.0) -> Tensor:
         """Draw the state at t = 1 from which sampling starts, (n, C, H, W)."""
-        white = randn((n, *self.shape), generator, device=self.process.device)
+        white = randn((n, *self.shape), generator, device=self.device)
         return temperature * self.last_sigma * self.cov.sqrt(white)
 
     @torch.no_grad()
@@ -290,6 +260,7 @@ class Diffusion(nn.Module):
         spacing: Spacing = "trailing",
         image: Tensor | None = None,
         start: float = 1.0,
+        latent: Tensor | None = None,
         watch: Watch | None = None,
         **options: Any,
     ) -> Tensor:
@@ -308,6 +279,7 @@ class Diffusion(nn.Module):
             spacing: which of a discrete schedule's steps are visited: "trailing", "leading" or "quadratic".
             image: data to start from, (n, C, H, W); they are noised to time `start` first.
             start: time in (0, 1] to start at; below 1 it needs `image`.
+            latent: the state to start from at t = 1, (n, C, H, W), such as `encode` and `slerp` give; drawn when None.
             watch: told (steps done, steps in all, the state).
             options: the sampler's own, such as eta for "ddim".
 
@@ -318,14 +290,22 @@ class Diffusion(nn.Module):
             raise ConfigError(f"{n} samples were asked for; take 0 or more.")
         if image is None and start != 1.0:
             raise ConfigError(f"To start at t = {start} an image is needed; without one sampling starts at 1.")
+        for name, given in (("image", image), ("latent", latent)):
+            if given is not None:
+                self._check_data(given)
+                if len(given) != n:
+                    raise ShapeError(f"{n} samples were asked for, and {name} holds {len(given)}.")
+        if image is not None and latent is not None:
+            raise ConfigError("Sampling starts from an image or from a latent, not from both.")
         walk, times = sampler_named(sampler, options), times_for(sampler, self.schedule, steps, start, spacing)
-        label = self._check_label(label, n)
+        if label is None and self.classes is not None and not self.label_dropout:
+            raise ConfigError("This model has only seen data with labels; say which by label.")
+        label = checked_labels(label, n, self.classes, self.device)
         if n == 0:
-            return torch.empty(0, *self.shape, device=self.process.device)
+            return torch.empty(0, *self.shape, device=self.device)
         streams = Streams.of(generator, n)
-        x = self.noise(n, streams, temperature=temperature)
+        x = self.noise(n, streams, temperature=temperature) if latent is None else latent.to(self.device)
         if image is not None:
-            self._check_data(image)
             alpha, sigma = self.schedule(times[0])
             x = alpha * image.to(x) + sigma / self.last_sigma * x
 
@@ -340,47 +320,51 @@ class Diffusion(nn.Module):
             extras["watch"] = tell
         if takes_noise(sampler):
             extras |= {"cov": self.cov, "generator": streams}
-        # An adaptive solver judges differences of estimates: it carries its state in double precision.
-        exact = x.double() if sampler == "rk45" else x
         schedule = Tabulated(self.schedule, times)
-        denoise = self.denoiser(label, guidance, places=self._places(times, schedule, exact))
-        with self._evaluating():
-            x = walk(denoise, exact, schedule, times, **extras).to(x.dtype)
+
+        def walked(x: Tensor, label: Tensor | None) -> Tensor:
+            places = self.places.table(times, x, self._kind(x), schedule)
+            return walk(self.denoiser(label, guidance, places=places), x, schedule, times, **extras)
+
+        with evaluating(self):
+            x = in_packs(walked, x, label) if sampler == "rk45" else walked(x, label)
         return x.clamp(-1, 1) if clip else x
 
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Leave out dropout while the block lasts."""
-        training = self.training or self.net.training
-        if training:
-            modes = {module: module.training for module in self.modules()}
-            self.eval()
-        try:
-            yield
-        finally:
-            if training:
-                for module, mode in modes.items():
-                    module.training = mode
-
     @torch.no_grad()
-    def encode(self, x: Tensor, *, steps: int = 50, method: Literal["euler", "heun", "rk4", "rk45"] = "heun") -> Tensor:
-        """Carry data, (B, C, H, W), to their latents at t = 1 along the probability flow."""
+    def encode(
+        self,
+        x: Tensor,
+        *,
+        steps: int = 50,
+        method: Literal["euler", "heun", "rk4", "rk45"] = "heun",
+        label: Tensor | None = None,
+    ) -> Tensor:
+        """Carry data, (B, C, H, W), to their latents at t = 1 along the probability flow.
+
+        `sample(n, latent=..., sampler="heun")` carries them back.
+        """
         self._check_data(x)
-        self._check_range(x)
+        warn_of_range(x)
         length = getattr(self.schedule, "steps", None)
-        first = 1 / length if length else 1e-3
-        self.eval()
-        return encode(self.denoise, x, self.schedule, even(steps, first, 1.0), method=method)
+        times = even(steps, 1 / length if length else 1e-3, 1.0)
+        with evaluating(self):
+            return encode(self.denoiser(label), x, self.schedule, times, method=method)
 
     def log_likelihood(self, x: Tensor, *, label: Tensor | None = None, **options: Any) -> Likelihood:
-        """The exact likelihood of dequantised data, (B, C, H, W); options are those of `unveil.samplers.log_likelihood`."""
+        """The exact likelihood of dequantised data, (B, C, H, W); options are those of `unveil.samplers.log_likelihood`.
+
+        Integration starts at a chain's first step, before which its network knows no time.
+        """
         self._check_data(x)
-        self._check_range(x)
-        self.eval()
+        warn_of_range(x)
+        label = checked_labels(label, len(x), self.classes, self.device)
+        length = getattr(self.schedule, "steps", None)
+        options.setdefault("t_eps", 1 / length if length else 1e-5)
         for parameter in (trainable := [p for p in self.parameters() if p.requires_grad]):
             parameter.requires_grad_(False)  # only the derivative in x is wanted
         try:
-            return log_likelihood(self.denoiser(label), x.double(), self.schedule, cov=self.cov, **options)
+            with evaluating(self):
+                return log_likelihood(self.denoiser(label), x.double(), self.schedule, cov=self.cov, **options)
         finally:
             for parameter in trainable:
                 parameter.requires_grad_(True)
@@ -388,21 +372,16 @@ class Diffusion(nn.Module):
     # -- weights know the noise they were trained with ----------------------------------------------------------------
 
     def _process(self) -> Tensor:
-        """A fingerprint of schedule, covariance and parameterisation, (20,), float64."""
-        alpha, sigma = self.schedule(torch.linspace(0.1, 1, 8, dtype=torch.float64))
-        ramp = torch.linspace(-1, 1, self.shape.numel(), dtype=torch.float64).reshape(self.shape)
-        coloured = self.cov.sqrt(ramp**3)
-        kind = ("eps", "n", "x", "v").index(self.predict)
-        told = ("time", "log-sigma", "none").index(self.condition)
-        last = [float(coloured.abs().sum()), float(coloured.square().sum()), float(kind), float(told)]
-        return torch.cat([alpha, sigma, torch.tensor(last, dtype=torch.float64)])
+        words = (("eps", "n", "x", "v").index(self.predict), ("time", "log-sigma", "none").index(self.condition))
+        length = getattr(self.schedule, "steps", None) or 0
+        numbers = (self.sigma_data or 0.0, self.first_index, self.harmonic, self.classes or 0, length)
+        return fingerprint(self.schedule, self.cov, self.shape, [*words, *numbers])
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         saved = state_dict.get(prefix + "process")
-        mine = self._process()
-        if saved is not None and not torch.allclose(saved.double().cpu(), mine, rtol=1e-4, atol=1e-6):
+        if saved is not None and not same(saved, self._process()):
             raise RunError(
-                "These weights were trained with another noise than this model's: schedule, covariance, predict or condition "
-                "differ. Build the model from the recipe that is saved beside the weights."
+                "These weights were trained with another noise than this model's: schedule, covariance, predict, condition "
+                "or classes differ. Build the model from the recipe that is saved beside the weights."
             )
         super()._load_from_state_dict(state_dict, prefix, *args)

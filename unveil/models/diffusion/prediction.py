@@ -4,32 +4,17 @@ Of x_t = alpha x + sigma n with n = R e: "eps" is the white noise e, "n" the col
 "v" = alpha n - sigma x.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from torch import Tensor
 
 from unveil.core.protocols import Covariance
 
 Predict = Literal["eps", "n", "x", "v"]
+Condition = Literal["time", "log-sigma", "none"]
 
 Scale = Any
 """A number of all samples, or a tensor (B, 1, 1, 1) of one for each."""
-
-
-class Place(NamedTuple):
-    """What belongs to a time.
-
-    Attributes:
-        told: what the network is told of it, (B,), on its device and in its type.
-        alpha: scale of the data.
-        sigma: scale of the noise.
-        gain: what the network's input is multiplied by; None leaves it as it is.
-    """
-
-    told: Tensor
-    alpha: Scale
-    sigma: Scale
-    gain: Scale | None = None
 
 
 def target(predict: Predict, x: Tensor, eps: Tensor, n: Tensor, alpha: Scale, sigma: Scale) -> Tensor:

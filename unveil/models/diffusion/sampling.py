@@ -1,12 +1,13 @@
 """Samplers by name, and the grid of times that each one walks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, cached_property, partial
 from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unveil import samplers
 from unveil.core.errors import ConfigError
@@ -66,6 +67,7 @@ class Tabulated:
 
 
 _Table = dict[float, tuple[float, ...]]
+_PACK, _PACK_ON_DEVICE = 4, 32
 _CONTINUOUS = {"euler", "heun", "rk45", "reverse-sde", "predictor-corrector"}
 _OWN_NOISE = {"euler", "heun", "rk45"}  # draw none after the start
 _PARTS = {"denoise", "x", "schedule", "times", "method", "cov", "generator", "clip", "watch"}
@@ -115,3 +117,31 @@ def times_for(name: str, schedule: Schedule, steps: int, start: float, spacing: 
         )
     path = even(steps - 1, start, last) if steps > 1 else torch.tensor([start], dtype=torch.float64)
     return torch.cat([path, torch.zeros(1, dtype=torch.float64)])
+
+
+def in_packs(walk: Callable[[Tensor, Tensor | None], Tensor], x: Tensor, label: Tensor | None) -> Tensor:
+    """Walk a batch in packs of one size, in double precision, the last pack filled up with copies.
+
+    For a solver that chooses its own steps: the rounding of a network changes with the size of its batch, and a choice
+    that hangs by a hair would change with it. In packs of one size a sample is the same whatever its company.
+    """
+    size = _PACK if x.device.type == "cpu" else _PACK_ON_DEVICE
+    done = []
+    for first in range(0, len(x), size):
+        rows = torch.arange(first, first + size, device=x.device).clamp(max=len(x) - 1)
+        known = label[rows.to(label.device)] if label is not None else None
+        done.append(walk(x[rows].double(), known)[: len(x) - first].to(x.dtype))
+    return torch.cat(done)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Leave out dropout while the block lasts."""
+    modes = {module: module.training for module in model.modules() if module.training}
+    if modes:
+        model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -89,10 +89,11 @@ class TimeEmbedding(nn.Module):
             if len(rows):
                 xavier_(rows)  # as the layer of its own that it stands for
 
-    def forward(self, t: Tensor, label: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Shifts (B, n) for each block, from t (B,) and label (B,); None means "no label" for all."""
+    def forward(self, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """The shifts of all blocks side by side, (B, sum of n), from t (B,) and label (B,); None means "no label"."""
         h = self.features(t).to(self.first.weight.dtype)
         h = self.second(F.silu(self.first(h)))
         if self.label is not None:
             h = h + (self.label.weight[-1] if label is None else self.label(label))
-        return self.project(F.silu(h)).split(self.shifts, dim=1)
+        steering: Tensor = self.project(F.silu(h))
+        return steering
