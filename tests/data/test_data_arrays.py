@@ -169,3 +169,10 @@ def test_labels_can_be_left_aside(tmp_path):
     data = open_images(tmp_path / "x.npz", labels=False)
     assert data.classes is None
     assert data.batch([0])[1] == {}
+
+
+def test_a_nan_is_found_wherever_it_is():
+    x = np.random.default_rng(0).random((1500, 8, 8), np.float32)
+    x[1400, 0, 0] = np.nan
+    with pytest.raises(DataError):
+        as_block(x, "x.npy")
