@@ -2,7 +2,7 @@
 
     python examples/01_first_samples.py
 
-The data comes with scikit-learn. 600 steps take about a minute; the recipe's own 3,000 give better digits. Running this
+The data comes with scikit-learn. 600 steps take about a minute; the 2,000 of the recipe give better digits. Running this
 again goes on from what is there. UNVEIL_QUICK=1 takes a few steps only, to see that all is well.
 """
 

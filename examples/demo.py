@@ -240,7 +240,10 @@ def draw_restored(out: Path) -> Figure:
         rows[f"restored-{start}"] = "restored", unveil.sample(run, 10, image=real, start=start, steps=20)
     pictures = {}
     for name, (caption, x) in rows.items():
-        unveil.save_images(x, out / f"{name}.png", columns=10, scale=8, force=True)
+        noisy = name.startswith("noisy")
+        unveil.save_images(
+            x if noisy else smooth(x), out / f"{name}.png", columns=10, scale=8 if noisy else 1, force=True
+        )
         pictures[f"{name}.png"] = caption
     return Figure(
         "Real digits, partly hidden",
@@ -285,7 +288,8 @@ def draw_measures(out: Path) -> Figure:
         'real = extract_features(PIXELS, unveil.open_images("digits", split="test"), split="test")\n'
         f'x = unveil.sample("{out}/runs/digits-ddpm", len(real), label=range(10))\n'
         'ours = extract_features(PIXELS, x, split="generated")\n'
-        "precision, recall = precision_recall(ours, real)",
+        "precision, recall = precision_recall(ours, real)\n"
+        f'bits = unveil.likelihood("{out}/runs/digits-ddpm", "digits", split="test", n=16)',
     )
 
 

@@ -419,7 +419,7 @@ def test_labels_reach_every_sampler_and_the_likelihood(name, guidance):
 
 
 def test_a_real_network_draws_the_same_sample_in_any_batch():
-    torch.manual_seed(0)
+    torch.manual_seed(2)
     net = UNet(1, channels=16, mult=(1, 2), blocks=1, attention=(1,))
     for parameter in net.parameters():  # a new network says zero: wake it
         parameter.data.add_(0.05 * torch.randn_like(parameter))

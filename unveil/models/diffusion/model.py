@@ -39,7 +39,8 @@ class Diffusion(nn.Module):
 
     Args:
         net: (x_t, time) -> prediction, (B, C, H, W) -> (B, C, H, W); with classes also `label`. Times are (B,), in float32
-            at least, whatever type the network computes in.
+            at least, whatever type the network computes in. Where it has a method `steering(times)`, a walk calls that
+            once for all its steps, and gives each call its row, (1, n), as `steering`.
         schedule: t -> (alpha, sigma).
         shape: of one sample, (C, H, W).
         cov: covariance of the noise.
@@ -110,6 +111,8 @@ class Diffusion(nn.Module):
         if place.gain is not None:
             x_t = x_t * place.gain
         known = {} if self.classes is None else {"label": label}
+        if place.steering is not None:
+            known["steering"] = place.steering
         out: Tensor = self.net(x_t if own == kind else x_t.to(kind), place.told, **known)
         if out.shape != x_t.shape:
             raise ShapeError(
@@ -322,8 +325,11 @@ class Diffusion(nn.Module):
             extras |= {"cov": self.cov, "generator": streams}
         schedule = Tabulated(self.schedule, times)
 
+        # Labels would make another row for every sample.
+        steering = getattr(self.net, "steering", None) if self.classes is None else None
+
         def walked(x: Tensor, label: Tensor | None) -> Tensor:
-            places = self.places.table(times, x, self._kind(x), schedule)
+            places = self.places.table(times[times > 0], x, self._kind(x), schedule, steering)
             return walk(self.denoiser(label, guidance, places=places), x, schedule, times, **extras)
 
         with evaluating(self):

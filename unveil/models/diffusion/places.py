@@ -1,5 +1,6 @@
 """What a network is told of a time, and the coefficients there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ class Place(NamedTuple):
         alpha: scale of the data.
         sigma: scale of the noise.
         gain: what the network's input is multiplied by; None leaves it as it is.
+        steering: what the network has made of the time already.
     """
 
     told: Tensor
@@ -27,6 +29,7 @@ class Place(NamedTuple):
     alpha: Scale
     sigma: Scale
     gain: Scale | None = None
+    steering: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,29 @@ class Places:
         return Place(told.to(x.device, _precise(kind), non_blocking=True), kind, *scales)
 
     def table(
-        self, times: Tensor, x: Tensor, kind: torch.dtype, schedule: Schedule | None = None
+        self,
+        times: Tensor,
+        x: Tensor,
+        kind: torch.dtype,
+        schedule: Schedule | None = None,
+        steering: Callable[[Tensor], Tensor] | None = None,
     ) -> dict[float, Place]:
-        """What belongs to each of many times, all of them single; scalars stay on the CPU, and wait for no device."""
+        """What belongs to each of many times, all of them single; scalars stay on the CPU, and wait for no device.
+
+        Args:
+            times: (S,).
+            x: what has the shape, type and device of the states.
+            kind: the type the network computes in.
+            schedule: gives the values of the model's own, faster.
+            steering: what the network makes of times, (S,) -> (S, n), for all of them at once.
+        """
         told, alpha, sigma, gain = self._coefficients(times, schedule or self.schedule)
         told = told.to(x.device, _precise(kind), non_blocking=True)
         rows = told[:, None].expand(-1, x.shape[0]).contiguous().unbind()
         gains = gain.unbind() if gain is not None else [None] * len(rows)
-        found = zip(rows, alpha.unbind(), sigma.unbind(), gains, strict=True)
-        return {time: Place(row, kind, a, s, g) for time, (row, a, s, g) in zip(times.tolist(), found, strict=True)}
+        made = steering(told).split(1) if steering is not None else [None] * len(rows)
+        found = zip(times.tolist(), rows, alpha.unbind(), sigma.unbind(), gains, made, strict=True)
+        return {time: Place(row, kind, *numbers) for time, row, *numbers in found}
 
     def _coefficients(self, t: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """What the network is told of times t; alpha and sigma there; the gain of its input; all of the shape of t."""
