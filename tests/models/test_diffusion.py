@@ -418,16 +418,27 @@ def test_labels_reach_every_sampler_and_the_likelihood(name, guidance):
         assert bool(found.nats.isfinite().all())
 
 
+class Seasoned(nn.Module):
+    """A U-Net with random weights that answers nearly as a trained one would."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = UNet(1, channels=16, mult=(1, 2), blocks=1, attention=(1,))
+        for parameter in self.net.parameters():  # a new network says zero: wake it
+            parameter.data.add_(0.05 * torch.randn_like(parameter))
+
+    def forward(self, x, t):
+        return LINEAR(t)[1].reshape(-1, 1, 1, 1) * x + 0.1 * torch.tanh(self.net(x, t))
+
+
 def test_a_real_network_draws_the_same_sample_in_any_batch():
     torch.manual_seed(2)
-    net = UNet(1, channels=16, mult=(1, 2), blocks=1, attention=(1,))
-    for parameter in net.parameters():  # a new network says zero: wake it
-        parameter.data.add_(0.05 * torch.randn_like(parameter))
-    model = Diffusion(net, LINEAR, (1, 8, 8), free_field(8, 8))
+    model = Diffusion(Seasoned(), LINEAR, (1, 8, 8), free_field(8, 8))
     for name in SAMPLERS:
-        whole = model.sample(9, steps=8, sampler=name, generator=Streams(11, 9))
+        options = {"sampler": name, "steps": 8, **({"rtol": 1e-3, "atol": 1e-3} if name == "rk45" else {})}
+        whole = model.sample(9, generator=Streams(11, 9), **options)
         for rows in ([0], [4], [1, 2, 3, 4, 5, 6, 7]):
-            part = model.sample(len(rows), steps=8, sampler=name, generator=Streams(11, rows))
+            part = model.sample(len(rows), generator=Streams(11, rows), **options)
             torch.testing.assert_close(part, whole[rows], rtol=0, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
 
 
