@@ -70,6 +70,8 @@ class Options:
             self._whole(name, least=1)
         for name in ("warmup", "save_every", "sample_every", "seed"):
             self._whole(name, least=0)
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed={self.seed} is too large; a seed is a whole number from 0 to 2^63 - 1.")
         if self.batch_size % self.accumulate:
             raise ConfigError(
                 f"batch_size={self.batch_size} cannot be computed in accumulate={self.accumulate} equal parts; "
