@@ -1,6 +1,8 @@
 """How everything here is measured: contestants take turns, best and median of seven, one JSON line for each figure."""
 
 import argparse
+import ctypes
+import gc
 import json
 import operator
 import os
@@ -232,6 +234,8 @@ def peak_while(work: Callable[[], object]) -> str:
 
     In MB, as a line of JSON. Asked of Linux's own account of this program: `ru_maxrss` counts what its parent had.
     """
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back, or the work would find it and seem to take nothing
     before, most = _status("VmRSS"), _status("VmHWM")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     work()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unveil.models.diffusers_format import write_diffusers
+from unveil.models.diffusers_format.architecture import their_config
 from unveil.models.diffusion import Diffusion
 from unveil.networks.unet import UNet
 from unveil.schedules import Discrete
@@ -94,6 +95,16 @@ def diffusers_network(model: Diffusion) -> nn.Module:
     with tempfile.TemporaryDirectory() as folder:
         write_diffusers(Path(folder) / "run", model.net, model.schedule.betas, model.shape[1])
         network: nn.Module = UNet2DModel.from_pretrained(Path(folder) / "run" / "unet")
+    return network
+
+
+def diffusers_alone(size: Size) -> nn.Module:
+    """The same network with weights of its own, made without a network of ours taking memory beside it."""
+    from diffusers import UNet2DModel
+
+    with torch.device("meta"):
+        config = their_config(UNet(**size.options), (size.side, size.side))
+    network: nn.Module = UNet2DModel.from_config(config)
     return network
 
 

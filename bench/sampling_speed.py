@@ -128,7 +128,7 @@ def one_sampling(options: Namespace) -> str:
         def work(n: int) -> None:
             model.sample(n, steps=steps, generator=Streams(0, n))
     elif contestant == peers.DIFFUSERS:
-        network = peers.diffusers_network(size.model()).eval()
+        network = peers.diffusers_alone(size).eval()
 
         def work(n: int) -> None:
             peers.diffusers_sampling(network, torch.randn(n, size.channels, size.side, size.side), steps)

@@ -290,7 +290,7 @@ def one_training(arguments: Namespace) -> str:
     if contestant == "ours":
         turn = ours(bench, size.model(), opened(folder, size), batch, steps)
     elif contestant == peers.DIFFUSERS:
-        turn = diffusers_loop(bench, peers.diffusers_network(size.model()), folder, size, batch, steps)
+        turn = diffusers_loop(bench, peers.diffusers_alone(size), folder, size, batch, steps)
     else:
         library = peers.denoising_library(arguments.peers)
         if library is None:
