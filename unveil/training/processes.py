@@ -1,8 +1,10 @@
 """Several processes that train one model: who we are, what we share, what we agree on. The door to Accelerate."""
 
+import atexit
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.distributed as dist
@@ -31,6 +33,8 @@ class Processes:
         # Without cpu=True Accelerate takes each process of a group on CPUs for a group of its own.
         cpu = wanted.type == "cpu" if wanted is not None else not torch.accelerator.is_available()
         state = PartialState(cpu=cpu)
+        if dist.is_initialized():
+            _leave_at_exit()
         return cls(wanted or torch.device(state.device), state.process_index, state.num_processes)
 
     @property
@@ -79,6 +83,12 @@ class Processes:
         pieces = [torch.empty_like(padded) for _ in counts]
         dist.all_gather(pieces, padded)
         return torch.cat([piece[:count] for piece, count in zip(pieces, counts, strict=True)]).to(x.device)
+
+
+@cache
+def _leave_at_exit() -> None:
+    """See to it that the threads that talk to the other processes end before this one does, or it may be aborted."""
+    atexit.register(lambda: dist.destroy_process_group() if dist.is_initialized() else None)
 
 
 class Vote:
