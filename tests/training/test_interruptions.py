@@ -14,7 +14,7 @@ from training.tiny_training import OPTIONS, Denoiser, Points
 
 from unveil.training.checkpoint import Checkpoints
 from unveil.training.interrupt import Interrupt
-from unveil.training.progress import Bar
+from unveil.training.progress import Bar, Lines
 from unveil.training.run_folder import RunFolder
 from unveil.training.tensor_file import load_weights, read_tensors
 from unveil.training.trainer import fit
@@ -103,6 +103,25 @@ def test_the_bar_goes_on_from_where_a_stage_was_left(tmp_path):
     assert "gradient_norm" not in text
 
 
+def test_lines_tell_the_time_that_is_left(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with open(tmp_path / "screen", "w+") as screen:
+        lines = Lines(Console(file=screen, width=120))
+        lines.begin("denoise", 100, 10_000)
+        for seconds, done in ((5, 110), (11, 122), (400, 7900), (20, 8000), (1000, 10_000)):
+            now[0] += seconds
+            lines.update(done, {"loss": 0.5})
+        screen.seek(0)
+        told = screen.read().splitlines()
+    assert told == [
+        "denoise 122/10000, loss 0.5, 1.4 it/s, 1 h 59 min left",
+        "denoise 7900/10000, loss 0.5, 18.8 it/s, 1 min 52 s left",
+        "denoise 8000/10000, loss 0.5, 18.1 it/s, 1 min 50 s left",
+        "denoise 10000/10000, loss 0.5, 6.9 it/s, done",
+    ]
+
+
 # -- several processes
 
 
@@ -129,4 +148,4 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
         if value.is_floating_point():
             torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-5)
     with warnings.catch_warnings(action="error"), pytest.raises(UserWarning, match="processes was 2, is 1"):
-        fit(Denoiser(dropout=0.0), Points(), 20, OPTIONS, run=runs[0], progress=False, device="cpu")
+        fit(Denoiser(dropout=0.0), Points(), 22, OPTIONS, run=runs[0], progress=False, device="cpu")

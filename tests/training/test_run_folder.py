@@ -2,6 +2,7 @@ import errno
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,6 +97,16 @@ def test_the_log_is_cut_to_whole_lines(tmp_path):
     assert run.log.read_bytes() == b'{"step": 1}\n'
 
 
+def test_a_run_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(RunError, match="The disk is full"):
+        RunFolder.create(tmp_path / "run", "x")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_place_that_may_not_be_written_to_is_named(tmp_path):
     tmp_path.chmod(0o500)
@@ -167,6 +178,49 @@ def test_damage_anywhere_is_noticed(tmp_path):
         read_tensors(tmp_path / "absent")
 
 
+def test_equal_tensors_and_notes_give_equal_bytes(tmp_path):
+    given, notes = tensors(), {"stage": "\u00e9t\u00e9", "step": 7}
+    for number in range(8):  # the library writes the metadata in another order each time
+        write_tensors(tmp_path / str(number), given, notes)
+    assert len({(tmp_path / str(number)).read_bytes() for number in range(8)}) == 1
+    found = load_file(tmp_path / "0")
+    assert all(torch.equal(found[name], tensor) for name, tensor in given.items())
+
+
+def refuse_to_open(monkeypatch, path):
+    """Let a file be as if its permissions were 000, which root would not notice."""
+    opened = Path.open
+
+    def refuse(self, *arguments, **options):
+        if self == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path, monkeypatch):
+    write_tensors(tmp_path / "x", tensors(), {})
+    refuse_to_open(monkeypatch, tmp_path / "x")
+    with pytest.raises(RunError, match="x cannot be read: Permission denied"):
+        read_tensors(tmp_path / "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RunError, match="folder cannot be read: Is a directory"):
+        read_tensors(tmp_path / "folder")
+
+
+def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(tmp_path, monkeypatch):
+    shelf = Checkpoints(tmp_path)
+    for step in (5, 10):
+        shelf.save(Checkpoint(0, step, {"x": torch.full((100,), step)}))
+    refuse_to_open(monkeypatch, shelf.path(0, 10))
+    with pytest.warns(UserWarning, match=r"10.safetensors cannot be read: Permission .* of step 5 is used instead"):
+        assert shelf.newest().step == 5
+    shelf.path(0, 5).unlink()
+    with pytest.raises(RunError, match=r"No checkpoint is whole: .* cannot be read: Permission denied"):
+        shelf.newest()
+
+
 def test_weights_that_do_not_fit_are_named(tmp_path):
     path = tmp_path / "w.safetensors"
     write_tensors(path, nn.Linear(3, 4).state_dict(), {"averaged": True})
@@ -204,6 +258,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, recwarn):
         message = str(recwarn.pop(UserWarning).message)
         assert f"0000{step}.safetensors is damaged" in message
         assert "The checkpoint of step 5 is used instead." in message
+    assert len(list(tmp_path.iterdir())) == 4  # looking changes nothing
+    shelf.drop_after(0, 5)
     assert [file.name for file in tmp_path.iterdir()] == ["stage-000-step-000000005.safetensors"]
     with warnings.catch_warnings(action="error"):
         assert shelf.newest().step == 5

@@ -1,5 +1,6 @@
 import json
 import threading
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,7 @@ from unveil.training.order import Order, Purpose, seed_for
 from unveil.training.processes import Processes
 from unveil.training.run_folder import RunFolder
 from unveil.training.tensor_file import load_weights
-from unveil.training.trainer import fit
+from unveil.training.trainer import Outcome, fit
 
 STEPS = 40  # of the first stage; the second has half as many
 
@@ -122,7 +123,7 @@ def test_more_steps_may_be_added_and_fewer_may_not(tmp_path):
     train(run, 10, options, OneStage())
     with pytest.warns(UserWarning, match="steps was 10, is 20"):
         assert_same(train(run, 20, options, OneStage()), long)
-    with pytest.raises(RunError, match="of step 20 of stage 'denoise', but this model's stage is 'denoise' of 5 steps"):
+    with pytest.raises(RunError, match="taken 20 steps of stage 'denoise' already, so it cannot end after 5; give 20"):
         train(run, 5, options, OneStage())
 
 
@@ -148,6 +149,68 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         train(run, model=Renamed())
     with pytest.raises(RunError, match="of stage number 2, 'play', but this model has only 1"):
         train(run, model=First())
+
+
+def everything(run):
+    return {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file() and file.name != "lock"}
+
+
+def test_what_is_refused_changes_nothing(tmp_path):
+    run = RunFolder.create(tmp_path, "recipe")
+    with pytest.raises(PowerCut):
+        train(run, hooks=[cut_at("denoise", 9)])
+    with run.log.open("a") as log:
+        log.write('{"stage": "den')
+    (run.state / "stage-000-step-000000008.safetensors.part").write_bytes(b"half")
+    (run.state / "stage-000-step-000000008.safetensors").write_bytes(b"damaged")
+    before = everything(run)
+
+    def begin(settings):
+        assert settings["lr"] == OPTIONS.lr
+        raise ConfigError("not so")
+
+    with pytest.warns(UserWarning, match="step 7 is used"), pytest.raises(ConfigError, match="not so"):
+        train(run, begin=begin)
+    with pytest.warns(UserWarning, match="step 7 is used"), pytest.raises(RunError, match="it cannot end after 4"):
+        train(run, 4, begin=pytest.fail)
+    assert everything(run) == before
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [(Points(), replace(OPTIONS, precision="fp16")), (Points(0), OPTIONS)],
+    ids=["precision", "data"],
+)
+def test_a_new_folder_is_made_when_nothing_is_left_to_be_refused(tmp_path, data, options):
+    run = RunFolder(tmp_path / "run")
+
+    def begin(settings):
+        assert settings is None
+        RunFolder.create(run.path, "recipe")
+
+    with pytest.raises((ConfigError, DataError)):
+        fit(Denoiser(), data, 5, options, run=run, anew=True, begin=begin, progress=False, device="cpu")
+    assert not run.path.exists()
+    train(run, anew=True, begin=begin)
+    assert (run.read_recipe(), len(run.read_log())) == ("recipe", 12)
+
+
+def test_a_finished_run_gets_its_weights_back_and_nothing_else(tmp_path, whole):
+    run = RunFolder.create(tmp_path, "recipe")
+    assert outcome(run) == Outcome(STEPS + STEPS // 2)
+    before = everything(run)
+    run.weights.unlink()
+    assert outcome(run, begin=pytest.fail) == Outcome(0, restored=True)
+    assert everything(run) == before
+    run.weights.write_bytes(before[run.weights][:-9])
+    with warnings.catch_warnings(action="error"):  # other settings are of no matter when no step is taken
+        assert outcome(run, options=replace(OPTIONS, lr=1.0)) == Outcome(0, restored=True)
+    assert everything(run) == before
+    assert outcome(run) == Outcome(0)
+
+
+def outcome(run, options=OPTIONS, **more):
+    return fit(Denoiser(), Points(), STEPS, options, run=run, progress=False, device="cpu", **more)
 
 
 def test_two_trainings_in_one_folder_are_refused(tmp_path):

@@ -1,11 +1,13 @@
 """`unveil train`: a recipe and data become a run."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unveil.cli.console import ConsoleReport, stderr, stdout
+from unveil.core.errors import ExistsError
 
 
 def train(
@@ -28,19 +30,42 @@ def train(
 ) -> None:
     """Train a model; everything that belongs to it goes into one folder, its run."""
     from unveil.recipes import dump
-    from unveil.tasks.train import carry_out, plan
+    from unveil.tasks.train import carry_out, check_place, plan
     from unveil.training.interrupt import Interrupted
 
     planned = plan(
-        recipe, data=data, out=out, resume=resume, force=force, steps=steps, seed=seed, overrides=overrides or ()
+        recipe,
+        data=data,
+        out=out,
+        resume=resume,
+        force=force,
+        steps=steps,
+        seed=seed,
+        overrides=overrides or (),
+        dry_run=dry_run,
     )
-    path = planned.path
+    path, quoted = planned.path, shlex.quote(str(planned.path))
     if dry_run:
         stdout().print(f"# This would be trained in {path}\n{dump(planned.recipe)}", markup=False, end="")
+        if planned.first is None:
+            try:
+                check_place(path, force)
+            except ExistsError as taken:
+                stderr().print(f"Note: {taken}", markup=False)
         return
+    if resume and planned.first is None:
+        stderr().print(f"There is no run at {path} yet, so it is begun.", markup=False)
     try:
-        carry_out(planned, report=ConsoleReport())
+        run, outcome = carry_out(planned, report=ConsoleReport())
     except Interrupted as stop:
-        stderr().print(f"{stop}\nGo on with: unveil train {path} --resume", markup=False)
+        stderr().print(f"{stop}\nGo on with: unveil train {quoted} --resume", markup=False)
         raise typer.Exit(128 + (stop.signal or 2)) from None
-    stdout().print(f"Trained in {path}. Look at it: unveil sample {path} --out samples.png", markup=False)
+    done = (
+        f"Trained in {path}." if outcome.steps else f"{path} was finished already; more --steps would train it further."
+    )
+    use = ""
+    if hasattr(run.model, "sample"):
+        use = f" Look at it: unveil sample {quoted} --out samples.png"
+    elif run.recipe.model.kind == "classifier":
+        use = f" Measure with it: unveil evaluate RUN --features {quoted}"
+    stdout().print(done + use, markup=False)

@@ -1,22 +1,25 @@
 """Train a recipe into a run. What can be refused is refused before torch is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unveil.core.errors import ConfigError, ExistsError
-from unveil.data.sources import check_source
+from unveil.core.errors import ConfigError, DataError, ExistsError, RunError
+from unveil.data.sources import EMBEDDED
 from unveil.recipes import Recipe, dump, resolve
-from unveil.recipes.library import RECIPE_FILE
+from unveil.recipes.library import RECIPE_FILE, names
 from unveil.tasks.images import absolute, open_data, with_found
-from unveil.tasks.report import Quiet, Report, first_process
+from unveil.tasks.report import Quiet, Report
+from unveil.tasks.resuming import check_progress, check_unchanged
 from unveil.tasks.run import Run, read_recipe
-from unveil.training.disk import written_whole
 from unveil.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from unveil.data import Images
     from unveil.training.hooks import Hook, Moment
+    from unveil.training.keeping import Begin
+    from unveil.training.trainer import Outcome
 
 PICTURES = 25
 """Samples on a picture that is made as training goes."""
@@ -29,13 +32,13 @@ class Plan:
     Attributes:
         recipe: all of it, but for what is found in the data.
         path: the run's folder.
-        resume: whether to go on with the run that is there.
-        force: whether to replace it.
+        first: the recipe of the run that is there, to go on with it; None to begin one.
+        force: whether to replace the run that is there.
     """
 
     recipe: Recipe
     path: Path
-    resume: bool = False
+    first: Recipe | None = None
     force: bool = False
 
 
@@ -49,30 +52,43 @@ def plan(
     steps: int | None = None,
     seed: int | None = None,
     overrides: Sequence[str] = (),
+    dry_run: bool = False,
 ) -> Plan:
-    """Decide what to train and where, without loading torch. Arguments and errors are those of `train`."""
+    """Decide what to train and where, without loading torch. Arguments and errors are those of `train`.
+
+    With `dry_run` the place is not looked at (`check_place` does): the recipe can be seen before a place is chosen.
+    """
+    if resume and force:
+        raise ConfigError("resume (--resume) goes on with a run and force (--force) replaces it; give one of the two.")
+    named = _named_run(recipe, resume)
     given = resolve(recipe)
-    path = Path(out) if out is not None else _place(recipe, given)
-    begun = resume and (path / RECIPE_FILE).is_file()
-    if begun:
-        first = read_recipe(path, trained=False)
-        if first.name != given.name:
-            raise ConfigError(f"{path} was begun with recipe {first.name}, so {given.name} cannot go on there.")
-        given = first
-    changes = [*overrides]
+    path = Path(out) if out is not None else named or Path("runs") / given.name
+    if resume and named is not None and path.resolve() != named.resolve():
+        raise ConfigError(
+            f"{named} is a run itself, and resuming goes on where a run is; to go on with {path}, name that instead of "
+            f"{named}, or leave out --resume to begin another run there."
+        )
+    first = read_recipe(path, trained=False) if resume and (path / RECIPE_FILE).is_file() else None
+    if first is not None and first.name != given.name:
+        raise ConfigError(f"{path} was begun with recipe {first.name}, so {given.name} cannot go on there.")
+    changes = [overrides] if isinstance(overrides, str) else [*overrides]
     changes += [f"training.{name}={value}" for name, value in (("steps", steps), ("seed", seed)) if value is not None]
-    planned = resolve(given, changes)
-    source = planned.data.source if data is None else absolute(data)
+    planned = resolve(first or given, changes)
+    source = data if data is not None else planned.data.source
     if source is None:
         raise ConfigError(f"Recipe {planned.name} needs --data: {planned.data.needs or 'images'}.")
-    check_source(source)
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise ConfigError(f"{path} cannot be made: {above.name} is a file, not a folder.")
-    if not begun and not force and first_process() and path.exists() and not (path.is_dir() and _is_empty(path)):
-        raise ExistsError(f"{path} exists; go on with it (--resume), replace it (--force) or name another (--out).")
-    planned = planned.model_copy(update={"data": planned.data.model_copy(update={"source": source})})
-    return Plan(planned, path, begun, force)
+    if data is None and (first or named) and _is_gone(str(source)):
+        raise DataError(
+            f"The data of {named or path} was at {source}, where nothing is any more; say where it is now (--data)."
+        )
+    found = {"source": absolute(source)}
+    planned = planned.model_copy(update={"data": planned.data.model_copy(update=found)})
+    if first is not None:
+        check_unchanged(path, first, planned)
+        check_progress(path, first, planned)
+    elif not dry_run:
+        check_place(path, force)
+    return Plan(planned, path, first, force)
 
 
 def train(
@@ -91,9 +107,11 @@ def train(
 
     Args:
         recipe: the name of one of the package's recipes, a YAML file, the folder of another run, or a recipe.
-        data: a folder, a file or the name of an embedded source; the recipe's own when None.
+        data: a folder, a file or the name of an embedded source; the recipe's own when None. A run goes on with the
+            pictures it was begun with, wherever they are now.
         out: the run's folder; runs/NAME when None.
-        resume: go on with a run that was interrupted, or begin it where there is none yet.
+        resume: go on with a run that was interrupted, or begin it where there is none yet. Its own recipe is taken,
+            with `overrides` of its training; the model and the size of its samples stay.
         force: take the place of a run that is there.
         steps: of training; the recipe's when None.
         seed: of training; the recipe's when None.
@@ -107,44 +125,100 @@ def train(
         RunError: the run cannot be resumed or written.
     """
     planned = plan(recipe, data=data, out=out, resume=resume, force=force, steps=steps, seed=seed, overrides=overrides)
-    return carry_out(planned, report=report)
+    return carry_out(planned, report=report)[0]
 
 
-def carry_out(plan: Plan, *, report: Report | None = None) -> Run:
-    """Train what was planned."""
+def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcome]":
+    """Train what was planned, and tell what was done: perhaps nothing, where the run was finished already."""
     from unveil.recipes.build import build_model
     from unveil.training.hooks import every
     from unveil.training.trainer import fit
 
-    images = open_data(plan.recipe, report=report or Quiet())
+    report = report or Quiet()
+    images = open_data(plan.recipe, report=report)
     recipe = with_found(plan.recipe, images)
+    if plan.first is not None:
+        check_unchanged(plan.path, plan.first, recipe)
     model: Any = build_model(recipe, images.shape, images.classes)
-    folder = _folder(plan, recipe)
-    hooks = [every(recipe.training.sample_every, _pictures(recipe, folder))]
-    fit(model, images, recipe.training.steps, recipe.training.options(), run=folder, hooks=hooks)
-    return Run(folder.path, recipe, model.requires_grad_(False))
+    folder = RunFolder(plan.path)
+    outcome = fit(
+        model,
+        images,
+        recipe.training.steps,
+        recipe.training.options(),
+        run=folder,
+        anew=plan.first is None,
+        begin=_begin(plan, recipe, images),
+        hooks=[every(recipe.training.sample_every, _pictures(recipe, folder))],
+    )
+    if outcome.restored:
+        report.say(f"{folder.weights} was missing or damaged, and was written again from the newest checkpoint.")
+    if plan.first is not None and not outcome.steps:
+        if plan.recipe != plan.first:
+            report.say(f"{folder} was finished already, so nothing was trained and its recipe stays as it was.")
+        recipe = plan.first
+    return Run(folder.path, recipe, model.requires_grad_(False)), outcome
 
 
-def _folder(plan: Plan, recipe: Recipe) -> RunFolder:
-    """The run's folder, with the recipe in it."""
-    if not plan.resume:
-        return RunFolder.create(plan.path, dump(recipe), force=plan.force)
-    folder = RunFolder.open(plan.path, trained=False)
-    if first_process() and resolve(folder.path) != recipe:
-        with written_whole(folder.recipe) as part:
-            part.write_text(dump(recipe), encoding="utf-8")
-    return folder
+def _begin(plan: Plan, recipe: Recipe, images: "Images") -> "Begin":
+    """Make the run's folder, or bring the recipe of the one that is there up to date."""
+
+    def begin(settings: Mapping[str, Any] | None) -> None:
+        if plan.first is None:
+            RunFolder.create(plan.path, dump(recipe), force=plan.force)
+            return
+        before, now = plan.first.data.source, recipe.data.source
+        if before != now and settings and settings["data"] not in (None, images.fingerprint):
+            raise RunError(
+                f"{plan.path} was begun with the pictures of {before}, and those of {now} are others; "
+                "go on with the same, or train another run (--out)."
+            )
+        if recipe != plan.first:
+            RunFolder(plan.path).write_recipe(dump(recipe))
+
+    return begin
 
 
-def _place(recipe: str | Path | Recipe, resolved: Recipe) -> Path:
-    """Where a run goes when nobody says: the run itself when one is given, else runs/NAME."""
-    if isinstance(recipe, str | Path) and (Path(recipe) / RECIPE_FILE).is_file():
-        return Path(recipe)
-    return Path("runs") / resolved.name
+def _named_run(recipe: str | Path | Recipe, resume: bool) -> Path | None:
+    """The folder of the run that is given as a recipe; None when it is none.
+
+    Raises:
+        RunError: a run is to be resumed that is not there.
+    """
+    if isinstance(recipe, Recipe) or "\n" in str(recipe) or str(recipe) in names():
+        return None
+    path = Path(recipe)
+    if resume and len(path.parts) > 1 and not path.suffix and not path.exists():
+        RunFolder.open(path)
+    return path if (path / RECIPE_FILE).is_file() else None
 
 
-def _is_empty(folder: Path) -> bool:
-    return not any(folder.iterdir())
+def _is_gone(source: str) -> bool:
+    return source not in EMBEDDED and not source.startswith("hf:") and not Path(source).expanduser().exists()
+
+
+def check_place(path: Path, force: bool) -> None:
+    """Refuse a place where no run can be begun.
+
+    Args:
+        path: the folder that a run would be.
+        force: whether it takes the place of a run that is there.
+
+    Raises:
+        ConfigError: it would be a file, or lie in one.
+        ExistsError: something is there that is not to be replaced.
+    """
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ConfigError(f"{path} cannot be made: {above.name} is a file, not a folder.")
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not path.is_dir():
+        raise ExistsError(f"{path} exists and is a file; a run is a folder, so name another place (--out).")
+    if not (RunFolder(path).is_trained_here() if force else (path / RECIPE_FILE).is_file()):
+        raise ExistsError(f"{path} exists and is not the folder of a run; name another place (--out).")
+    if not force:
+        raise ExistsError(f"{path} exists; go on with it (--resume), replace it (--force) or name another (--out).")
 
 
 def _pictures(recipe: Recipe, folder: RunFolder) -> "Hook":

@@ -1,6 +1,5 @@
 """Checkpoints: all that is needed to go on as if nothing had happened."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from unveil.core.errors import RunError
 from unveil.training.disk import PART
+from unveil.training.run_folder import places
 from unveil.training.tensor_file import DamagedError, read_tensors, write_tensors
 
 
@@ -50,8 +50,7 @@ class Checkpoints:
 
     def places(self) -> list[tuple[int, int]]:
         """List (stage, step) of the checkpoints, oldest first."""
-        found = (re.fullmatch(r"stage-(\d+)-step-(\d+)\.safetensors", file.name) for file in self.folder.glob("*"))
-        return sorted((int(match[1]), int(match[2])) for match in found if match)
+        return places(self.folder)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint; only when it is safely on the disk are the oldest deleted.
@@ -72,7 +71,7 @@ class Checkpoints:
         return Checkpoint(stage, step, *read_tensors(self.path(stage, step)))
 
     def newest(self) -> Checkpoint | None:
-        """Read the newest checkpoint that is whole, and delete leftovers and damaged ones that are newer.
+        """Read the newest checkpoint that is whole, and warn of newer ones that are not. Nothing is changed.
 
         Returns:
             None when there is none yet.
@@ -80,8 +79,6 @@ class Checkpoints:
         Raises:
             RunError: there are checkpoints, and all of them are damaged.
         """
-        for leftover in self.folder.glob(f"*{PART}"):
-            leftover.unlink()
         damaged: list[DamagedError] = []
         for place in reversed(self.places()):
             try:
@@ -89,11 +86,19 @@ class Checkpoints:
             except DamagedError as error:
                 damaged.append(error)
                 continue
-            for newer in self.places()[-len(damaged) :] if damaged else ():
-                self.path(*newer).unlink()
             for reason in damaged:
                 warnings.warn(f"{reason} The checkpoint of step {checkpoint.step} is used instead.", stacklevel=2)
             return checkpoint
         if damaged:
-            raise RunError(f"No checkpoint is whole: {damaged[0]} Train anew, in another folder or with force.")
+            raise RunError(
+                f"No checkpoint is whole: {damaged[0]} Repair it, or train anew, in another folder or with force."
+            )
         return None
+
+    def drop_after(self, stage: int = -1, step: int = -1) -> None:
+        """Delete the checkpoints that are newer than one, all without one, and what was left half written."""
+        for leftover in self.folder.glob(f"*{PART}"):
+            leftover.unlink()
+        for place in self.places():
+            if place > (stage, step):
+                self.path(*place).unlink()

@@ -2,7 +2,8 @@
 
 import atexit
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,6 +11,8 @@ import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
+
+from unveil.core.errors import RunError, UnveilError
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,28 @@ class Processes:
         tensor = torch.tensor(numbers, device=self.device)
         dist.broadcast(tensor, 0)
         return tensor.tolist()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make what one process refuses in this block refused by all; in the block none may wait for another.
+
+        Raises:
+            RunError: another process refused, and says why.
+        """
+        if self.world == 1:
+            yield
+            return
+        refusal: UnveilError | None = None
+        try:
+            yield
+        except UnveilError as error:
+            refusal = error
+        refused = torch.tensor(int(refusal is not None), device=self.device)
+        dist.all_reduce(refused, dist.ReduceOp.MAX)
+        if refusal is not None:
+            raise refusal
+        if refused:
+            raise RunError("Another of the processes that train together could not go on, and says why.")
 
     def gather(self, x: Tensor) -> Tensor:
         """Join the rows of all processes, in order of rank; each may have another number of them, or none."""

@@ -96,7 +96,7 @@ class Lines:
             return
         self._said = now
         speed = (done - self._first) / max(now - self._began, 1e-9)
-        left = f"{(self._steps - done) / max(speed, 1e-9):.0f} s left" if done < self._steps else "done"
+        left = f"{_duration((self._steps - done) / max(speed, 1e-9))} left" if done < self._steps else "done"
         parts = [f"{self._stage} {done}/{self._steps}", _losses(logs), _speed(speed), left]
         self._console.print(", ".join(part for part in parts if part), markup=False, highlight=False, soft_wrap=True)
 
@@ -122,3 +122,11 @@ def _speed(speed: float | None) -> str:
     if not speed:
         return ""
     return f"{speed:.1f} it/s" if speed >= 1 else f"{1 / speed:.1f} s/it"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

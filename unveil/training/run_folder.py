@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from socket import gethostname
@@ -22,6 +22,7 @@ except ImportError:  # not a POSIX system: two trainings in one folder go unnoti
     fcntl = None  # type: ignore[assignment]
 
 _LOCK = "lock"
+_CHECKPOINT = re.compile(r"stage-(\d+)-step-(\d+)\.safetensors")
 _SAMPLES = re.compile(r".+-\d{7}\.png")
 
 
@@ -70,11 +71,14 @@ class RunFolder:
         with told_plainly(run.path):
             if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
                 run._make_way(force)
-            run.state.mkdir(parents=True, exist_ok=True)
-            run.samples.mkdir(exist_ok=True)
-            (run.state / _LOCK).touch()  # which tells a run's folder from others
-            with written_whole(run.recipe) as part:
-                part.write_text(recipe, encoding="utf-8")
+            try:
+                run.state.mkdir(parents=True, exist_ok=True)
+                run.samples.mkdir(exist_ok=True)
+                (run.state / _LOCK).touch()  # which tells a run's folder from others
+                run.write_recipe(recipe)
+            except BaseException:
+                run._unmake()
+                raise
         return run
 
     @classmethod
@@ -110,6 +114,15 @@ class RunFolder:
             return self.recipe.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{self.recipe} cannot be read: {error}.") from error
+
+    def write_recipe(self, recipe: str) -> None:
+        """Put another text in the place of `recipe.yaml`, in one instant.
+
+        Raises:
+            RunError: it cannot be written; the one before is as it was.
+        """
+        with written_whole(self.recipe) as part:
+            part.write_text(recipe, encoding="utf-8")
 
     def read_log(self) -> list[dict[str, Any]]:
         """Give the whole lines of `log.jsonl`, oldest first; one that is still being written is left out."""
@@ -153,13 +166,17 @@ class RunFolder:
             file.flush()
             yield
 
+    def is_trained_here(self) -> bool:
+        """Whether this is a run that training made and may replace."""
+        return self.recipe.is_file() and (self.state / _LOCK).is_file()
+
     def _make_way(self, force: bool) -> None:
         if not force:
             raise ExistsError(
                 f"{self.path} exists and is not empty; choose another folder, resume the run in it, "
                 "or replace it with force."
             )
-        if not (self.recipe.is_file() and (self.state / _LOCK).is_file()):
+        if not self.is_trained_here():
             raise ExistsError(f"{self.path} is not the folder of a run, so it is not replaced; choose another folder.")
         with self.lock():
             # The recipe goes last: without it nobody would know that the rest is a run's.
@@ -171,9 +188,23 @@ class RunFolder:
             for file in (self.log, self.weights, self.weights.with_name(self.weights.name + PART), self.recipe):
                 file.unlink(missing_ok=True)
 
+    def _unmake(self) -> None:
+        """Take back the folders of a run that could not be made; whatever else lies in them stays."""
+        with suppress(OSError):
+            (self.state / _LOCK).unlink()
+        for folder in (self.state, self.samples, self.path):
+            with suppress(OSError):
+                folder.rmdir()
+
     def _neighbours(self) -> str:
         """Name the runs beside this path that are called nearly the same."""
         folder = self.path.parent
         runs = [file.parent.name for file in folder.glob("*/recipe.yaml")] if folder.is_dir() else []
         near = get_close_matches(self.path.name, runs)
         return f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
+
+
+def places(state: Path) -> list[tuple[int, int]]:
+    """List (stage, step) of the checkpoints in a folder, oldest first, as their names tell."""
+    found = (_CHECKPOINT.fullmatch(file.name) for file in state.glob("*"))
+    return sorted((int(match[1]), int(match[2])) for match in found if match)

@@ -16,11 +16,11 @@ from unveil.training.disk import written_whole
 
 
 class DamagedError(RunError):
-    """A file that was cut short, or holds something else than what was written."""
+    """A file that was cut short, cannot be read, or holds something else than what was written."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-    """Write tensors and notes in one instant, with a digest of both.
+    """Write tensors and notes in one instant, with a digest of both; equal ones give equal bytes.
 
     Args:
         path: the file; what was there stays until the new one is whole.
@@ -40,21 +40,25 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     text = json.dumps(notes)
     with written_whole(path) as part:
         save_file(plain, part, metadata={"format": "pt", "notes": text, "sha256": _digest(plain, text)})
+        _sort_header(part)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read tensors, to the CPU, and notes. A file without a digest, from somewhere else, is taken as it is.
 
     Raises:
-        DamagedError: the file was cut short or is otherwise damaged.
-        RunError: the file is missing or cannot be read.
+        DamagedError: the file was cut short, is otherwise damaged or cannot be read.
+        RunError: the file is missing.
     """
     try:
+        path.open("rb").close()  # the safetensors library calls missing whatever it may not open
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except OSError as error:
+    except FileNotFoundError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read: {error.strerror or error}.") from error
     except SafetensorError as error:
         raise DamagedError(f"{path} is damaged or is no safetensors file ({error}).") from error
     text = about.get("notes", "{}")
@@ -95,6 +99,18 @@ def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> 
         shown = "; ".join(misfits[:3]) + (f"; and {len(misfits) - 3} more" if len(misfits) > 3 else "")
         raise RunError(f"{source} does not fit this model: {shown}. Was it made from another recipe?")
     model.load_state_dict(dict(tensors))
+
+
+def _sort_header(path: Path) -> None:
+    """Put the metadata in order, which the safetensors library writes in another one each time."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(text) <= size
+        file.seek(8)
+        file.write(text.ljust(size))
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

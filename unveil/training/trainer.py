@@ -2,9 +2,9 @@
 
 import math
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,20 +12,33 @@ from torch import nn
 
 from unveil.core.errors import ConfigError, DivergenceError, RunError
 from unveil.core.protocols import Dataset, Model, Stage
-from unveil.training.checkpoint import Checkpoint, Checkpoints
+from unveil.training.checkpoint import Checkpoint
 from unveil.training.compiling import compiled
 from unveil.training.feed import Feed
 from unveil.training.game import Game
 from unveil.training.hooks import Hook, Moment
 from unveil.training.interrupt import Interrupt, Interrupted
-from unveil.training.logbook import Logbook, LogFile
+from unveil.training.keeping import Begin, Keeping
+from unveil.training.logbook import Logbook
 from unveil.training.options import Options
 from unveil.training.order import Purpose, seed_for
 from unveil.training.precision import check_precision
 from unveil.training.processes import Processes, Vote
 from unveil.training.progress import Reporter, Silent, reporter
 from unveil.training.run_folder import RunFolder
-from unveil.training.tensor_file import write_tensors
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of `fit` did.
+
+    Attributes:
+        steps: steps that were taken now; none where the run was finished already.
+        restored: whether the weights of a finished run were missing or damaged, and were written again.
+    """
+
+    steps: int
+    restored: bool = False
 
 
 def fit(
@@ -35,17 +48,20 @@ def fit(
     options: Options | None = None,
     *,
     run: RunFolder | None = None,
+    anew: bool = False,
+    begin: Begin | None = None,
     hooks: Sequence[Hook] = (),
     progress: bool | Reporter = True,
     device: str | torch.device | None = None,
-) -> None:
+) -> Outcome:
     """Train a model, in place, through all of its stages.
 
     The model ends on the training device, in evaluation mode, with the averaged weights where there is an average; so
     does each stage, before the next is asked for. With a run folder, log lines, checkpoints and weights are kept in
     it; if it holds a checkpoint already, training goes on from there, to the very weights that an uninterrupted
-    training would have reached. Under torchrun the processes share every batch. Torch's global random state is left
-    as it was found.
+    training would have reached; where nothing is left to train, only weights that are missing or damaged are written
+    again. Whatever can be refused is refused before anything in the folder changes. Under torchrun the processes share
+    every batch. Torch's global random state is left as it was found.
 
     Args:
         model: an nn.Module with `stages`. Whatever lasts must be in its state: parameters and buffers.
@@ -53,6 +69,10 @@ def fit(
         steps: for the only stage, or for each by name; handed to `model.stages`.
         options: how to train.
         run: where to keep everything; without one nothing is kept.
+        anew: pay no heed to what the run folder holds; `begin` makes it, or makes room in it.
+        begin: called in the first process before the first step, when nothing is left to be refused but what `begin`
+            itself refuses: the moment to make the run's folder, or to write another recipe. Not called where nothing
+            is left to train.
         hooks: called after every step, in every process.
         progress: whether to show a bar, or lines where there is no terminal, on the standard error stream; or a
             reporter of your own, told by the first process.
@@ -71,11 +91,9 @@ def fit(
     here = Processes.join(device)
     check_precision(options.precision, here.device)
     with ExitStack() as stack:
-        if run is not None and here.main:
-            stack.enter_context(run.lock())
         stack.enter_context(torch.random.fork_rng([here.device] if here.device.type == "cuda" else []))
         stop = stack.enter_context(Interrupt()) if run is not None else None
-        training = _Training(model, data, options, here, run, hooks, progress, stop, stack)
+        training = _Training(model, data, options, here, run, anew, begin, hooks, progress, stop, stack)
         stages = iter(model.stages(steps))
         index = 0
         while True:
@@ -84,7 +102,7 @@ def fit(
                 break
             training.play(index, stage)
             index += 1
-        training.finish(index)
+        return training.finish(index)
 
 
 class _Training:
@@ -97,21 +115,22 @@ class _Training:
         options: Options,
         here: Processes,
         run: RunFolder | None,
+        anew: bool,
+        begin: Begin | None,
         hooks: Sequence[Hook],
         progress: bool | Reporter,
         stop: Interrupt | None,
         stack: ExitStack,
     ) -> None:
-        self.model, self.data, self.options, self.here, self.run, self.hooks = model, data, options, here, run, hooks
-        self.stop, self.vote = stop, Vote(here)
+        self.model, self.data, self.options, self.here, self.hooks = model, data, options, here, hooks
+        self.stop, self.vote, self.begin = stop, Vote(here), begin
         self.report = reporter(progress) if here.main else Silent()
         stack.callback(self.report.close)
-        self.checkpoints = Checkpoints(run.state, options.keep) if run is not None else None
-        self.resumed = self._newest()
-        self.log: LogFile | None = None
-        if run is not None and here.main:
-            self.log = LogFile(run, self.resumed.notes["log"] if self.resumed else 0)
-            stack.callback(self.log.close)
+        self.keeping = Keeping(run, here, options.keep, anew, stack)
+        self.resumed = self.keeping.resumed
+        self.changes: list[str] = []  # settings that are others than those of the checkpoint
+        self.about: dict[str, Any] = {}  # what the weights of the newest stage say of themselves
+        self.taken = 0
 
     def play(self, index: int, stage: Stage) -> None:
         """Train through one stage, or through what a checkpoint has left of it."""
@@ -128,6 +147,11 @@ class _Training:
         logbook = Logbook(stage.name, len(stage.players) > 1, here)
         feed = Feed(self.data, options, index, here)
         start = self._restore(index, game, logbook)
+        self.about = {"stage": stage.name, "step": start, "averaged": bool(game.ema.state(self.model))}
+        if start < stage.steps and not self.keeping.begun:
+            self.keeping.begin(self.begin, self.changes)
+            if self.resumed is None:
+                self._save(index, start, game, logbook)  # so that even a very early interruption loses nothing
         self.report.begin(stage.name, start, stage.steps)
         game.begin()
         logs: dict[str, float] = {}
@@ -138,6 +162,7 @@ class _Training:
                 for move, norm in game.turn(parts, step):
                     logbook.add(step, move, norm)
                 done = step + 1
+                self.taken += 1
                 last = done == stage.steps
                 if last or done % options.log_every == 0:
                     logs = logbook.means()
@@ -154,15 +179,18 @@ class _Training:
                     self._leave(stage, done)
         game.ema.hand_over()
 
-    def finish(self, stages: int) -> None:
-        """End well: the model is ready for use."""
+    def finish(self, stages: int) -> Outcome:
+        """End well: the model is ready for use, and so are the weights in the folder."""
         if self.resumed is not None and self.resumed.stage >= stages:
             raise RunError(
-                f"The checkpoint in {self.run} is of stage number {self.resumed.stage + 1}, "
+                f"The checkpoint in {self.keeping.run} is of stage number {self.resumed.stage + 1}, "
                 f"{self.resumed.notes['stage']!r}, but this model has only {stages}. Was it made from another recipe?"
             )
+        finished = self.resumed is not None and not self.keeping.begun
+        restored = finished and self.keeping.mend(self.model, self.about)
         self.vote.close()
         self.model.eval()
+        return Outcome(self.taken, restored)
 
     def reseed(self, index: int, step: int, purpose: Purpose) -> None:
         """Seed torch's global generators, for dropout and whatever else draws from them."""
@@ -172,38 +200,30 @@ class _Training:
         if self.here.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
-    def _newest(self) -> Checkpoint | None:
-        """Find the checkpoint to go on from; the first process chooses for all."""
-        if self.checkpoints is None:
-            return None
-        found = self.checkpoints.newest() if self.here.main else None
-        stage, step = self.here.share_numbers([found.stage, found.step] if found else [-1, -1])
-        return found if self.here.main or stage < 0 else self.checkpoints.read(stage, step)
-
     def _restore(self, index: int, game: Game, logbook: Logbook) -> int:
         """Go back to the checkpoint if it is of this stage, and give the step to begin with."""
         kept, stage = self.resumed, game.stage
         if kept is None or kept.stage != index:
-            if index == 0:
-                self._save(0, 0, game, logbook)  # so that even a very early interruption loses nothing
             return 0
-        if kept.notes["stage"] != stage.name or kept.step > stage.steps:
+        if kept.notes["stage"] != stage.name:
             raise RunError(
-                f"The checkpoint in {self.run} is of step {kept.step} of stage {kept.notes['stage']!r}, but this "
-                f"model's stage is {stage.name!r} of {stage.steps} steps. Resume with the recipe and the steps it was "
-                "made with."
+                f"The checkpoint in {self.keeping.run} is of stage {kept.notes['stage']!r}, but this model's stage is "
+                f"{stage.name!r}. Resume with the recipe it was made with."
             )
-        if self.here.main:
-            _compare(kept.notes["settings"], self._settings(stage))
-        assert self.checkpoints is not None
-        game.load(kept.tensors, str(self.checkpoints.path(kept.stage, kept.step)))
+        if kept.step > stage.steps:
+            raise RunError(
+                f"{self.keeping.run} has taken {kept.step} steps of stage {stage.name!r} already, so it cannot end after "
+                f"{stage.steps}; give {kept.step} or more."
+            )
+        self.changes = _changes(kept.notes["settings"], self._settings(stage))
+        game.load(kept.tensors, self.keeping.source(kept))
         logbook.settled = {name: list(values) for name, values in kept.notes["settled"].items()}
         self.resumed = Checkpoint(kept.stage, kept.step, {}, kept.notes)  # the tensors are no longer needed
         return kept.step
 
     def _save(self, index: int, step: int, game: Game, logbook: Logbook) -> None:
         """Keep everything, if there is where, unless it has gone wrong already."""
-        if self.checkpoints is None or self.run is None:
+        if self.keeping.run is None:
             return
         logbook.settle()
         norm = float(nn.utils.get_total_norm(self.model.parameters()))
@@ -212,20 +232,9 @@ class _Training:
                 f"Training diverged: weights are no longer finite after step {step} of stage {game.stage.name!r}. "
                 "A lower learning rate, a longer warm-up or clipping usually helps; checkpoints are from before."
             )
-        if self.log is None:  # not the first process
-            return
-        if step > 0:
-            # Before the checkpoint, so that a finished stage has its weights whenever the power fails.
-            averages = game.ema.state(self.model)
-            about = {"stage": game.stage.name, "step": step, "averaged": bool(averages)}
-            write_tensors(self.run.weights, {**self.model.state_dict(), **averages}, about)
-        notes = {
-            "stage": game.stage.name,
-            "log": self.log.size(),
-            "settled": logbook.settled,
-            "settings": self._settings(game.stage),
-        }
-        self.checkpoints.save(Checkpoint(index, step, game.state(), notes))
+        weights = {**self.model.state_dict(), **game.ema.state(self.model)} if step > 0 else None
+        notes = {"stage": game.stage.name, "settled": logbook.settled, "settings": self._settings(game.stage)}
+        self.keeping.save(Checkpoint(index, step, game.state(), notes), weights, {**self.about, "step": step})
 
     def _settings(self, stage: Stage) -> dict[str, Any]:
         """Give what the weights depend on, besides the model itself."""
@@ -238,10 +247,9 @@ class _Training:
         }
 
     def _log(self, game: Game, done: int, logs: Mapping[str, float], speed: float) -> None:
-        if self.log is not None:
-            several = len(game.players) > 1
-            rates = {f"{name}.lr" if several else "lr": player.rate(done - 1) for name, player in game.players.items()}
-            self.log.write({"stage": game.stage.name, "step": done, **logs, **rates, "steps_per_second": speed})
+        several = len(game.players) > 1
+        rates = {f"{name}.lr" if several else "lr": player.rate(done - 1) for name, player in game.players.items()}
+        self.keeping.log({"stage": game.stage.name, "step": done, **logs, **rates, "steps_per_second": speed})
 
     def _stopped(self) -> bool:
         return self.stop is not None and self.vote.any(self.stop.signal is not None)
@@ -249,20 +257,16 @@ class _Training:
     def _leave(self, stage: Stage, done: int) -> None:
         self.vote.close()
         raise Interrupted(
-            f"Stopped after step {done} of {stage.steps} of stage {stage.name!r}; everything is kept in {self.run}. "
+            f"Stopped after step {done} of {stage.steps} of stage {stage.name!r}; everything is kept in {self.keeping.run}. "
             "Resume the run in that folder to go on as if nothing had happened.",
             self.stop.signal if self.stop is not None and self.stop.signal else 0,
         )
 
 
-def _compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Warn of settings that differ from those a run was begun with."""
-    changed = [
-        f"{name} was {before.get(name)!r}, is {value!r}" for name, value in now.items() if before.get(name) != value
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Name the settings that differ from those a run was begun with."""
+    return [
+        "its data has changed" if name == "data" else f"{name} was {before.get(name)!r}, is {value!r}"
+        for name, value in now.items()
+        if before.get(name) != value
     ]
-    if changed:
-        warnings.warn(
-            f"This run goes on with other settings than before ({'; '.join(changed)}), so it will not end with the "
-            "weights of an uninterrupted run.",
-            stacklevel=2,
-        )
