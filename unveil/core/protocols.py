@@ -67,6 +67,57 @@ class Covariance(Protocol):
         ...
 
 
+class Operator(Protocol):
+    """A linear measurement y = A x of images x, (B, C, H, W), and what solvers ask of it.
+
+    Everything but `forward` and `adjoint` follows from `filtered`, a function of the singular values: A = U diag(s) V'.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A x."""
+        ...
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A' y, of the shape of x."""
+        ...
+
+    def filtered(self, x: Tensor, gain: Callable[[Tensor], Tensor]) -> Tensor:
+        """V diag(gain(s)) V' x, where s is 0 in the directions that A does not see."""
+        ...
+
+    def pinv(self, y: Tensor) -> Tensor:
+        """A+ y: of all x whose A x is nearest to y, the smallest."""
+        ...
+
+    def prox(self, v: Tensor, y: Tensor, lam: float) -> Tensor:
+        """The x for which lam/2 |A x - y|^2 + 1/2 |x - v|^2 is least; lam multiplies what is measured."""
+        ...
+
+    def norm(self) -> float:
+        """The largest singular value of A."""
+        ...
+
+
+class Prior(Protocol):
+    """What a model knows of clean images, as solvers of inverse problems ask for it.
+
+    Level j = 1 .. len(sigmas) hides an image, and `restore` brings it back. Images are in [-1, 1], (B, C, H, W).
+
+    Attributes:
+        sigmas: how much noise each level stands for, as a standard deviation beside an image that is not scaled; rising.
+    """
+
+    sigmas: Sequence[float]
+
+    def degrade(self, x: Tensor, level: int, generator: Randomness = None, *, scale: float = 1.0) -> Tensor:
+        """Hide x as level j does, its noise multiplied by `scale`; the answer is not scaled either: near x for small j."""
+        ...
+
+    def restore(self, y: Tensor, level: int, generator: Randomness = None) -> Tensor:
+        """Estimate the clean image of what `degrade` made; without noise having been added it denoises y at sigmas[j - 1]."""
+        ...
+
+
 class Move(NamedTuple):
     """A loss, and the player whose parameters it moves."""
 
@@ -142,6 +193,6 @@ class Model(Protocol):
 
 
 __all__ = [
-    "Batch", "Covariance", "Dataset", "Denoiser", "Energy", "Field", "Model", "Move", "Progress", "Randomness", "Schedule",
-    "Stage", "Streams",
+    "Batch", "Covariance", "Dataset", "Denoiser", "Energy", "Field", "Model", "Move", "Operator", "Prior", "Progress",
+    "Randomness", "Schedule", "Stage", "Streams",
 ]  # fmt: skip

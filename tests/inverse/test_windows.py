@@ -1,0 +1,86 @@
+import pytest
+import torch
+
+from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.random import Streams, randn_like
+from unveil.inverse.windows import Windows
+
+
+class Smoothing:
+    """A prior that looks three pixels far: what it says inside a window does not depend on the window."""
+
+    sigmas = (0.1, 0.2)
+
+    def degrade(self, x, level, generator=None, *, scale=1.0):
+        return x + scale * self.sigmas[level - 1] * randn_like(x, generator)
+
+    def restore(self, y, level, generator=None):
+        return torch.nn.functional.avg_pool2d(y, 7, 1, 3, count_include_pad=False)
+
+
+class Constant:
+    """A prior with a latent: it answers with one random number for each picture."""
+
+    sigmas = (0.1,)
+
+    def degrade(self, x, level, generator=None, *, scale=1.0):
+        return x
+
+    def restore(self, y, level, generator=None):
+        return generator.randn((len(y), 1)).to(y)[:, :, None, None].expand_as(y)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (16, 61), (57, 23), (16, 16)])
+def test_windows_of_a_local_prior_are_the_prior_itself(size):
+    y = torch.randn(2, 3, *size, dtype=torch.float64)
+    flat = Windows(Smoothing(), (16, 16), overlap=8)
+    inside = (..., slice(3, size[0] - 3), slice(3, size[1] - 3))
+    whole = Smoothing().restore(y, 1)
+    # The averages of one window are cut at its border, where the weights fall to nothing; away from both they agree.
+    assert (flat.restore(y, 1) - whole)[inside].abs().mean() < 0.05 * whole.abs().mean() + 0.02
+    constant = torch.full_like(y, 0.3)
+    torch.testing.assert_close(flat.restore(constant, 1), constant)
+
+
+def test_there_is_no_seam():
+    """A ramp through a prior that leaves it alone stays a ramp: neither jumps nor bends where windows meet."""
+    ramp = torch.linspace(-1, 1, 64, dtype=torch.float64).expand(1, 1, 48, 64).clone()
+
+    class Leave(Smoothing):
+        def restore(self, y, level, generator=None):
+            return y
+
+    torch.testing.assert_close(Windows(Leave(), (16, 16), overlap=5, batch=3).restore(ramp, 1), ramp)
+
+
+def test_small_pictures_are_mirrored_up_to_a_window():
+    y = torch.randn(1, 1, 5, 3)
+    assert Windows(Smoothing(), (16, 16), overlap=4).restore(y, 1).shape == y.shape
+
+
+def test_all_windows_of_a_picture_share_their_random_numbers_and_pictures_do_not():
+    windows = Windows(Constant(), (8, 8), overlap=2, batch=3)
+    streams = Streams(0, 2)
+    first = windows.restore(torch.zeros(2, 1, 30, 20), 1, streams)
+    assert all(float(x.std()) < 1e-6 for x in first)
+    assert float(first[0].mean()) != float(first[1].mean())
+    second = windows.restore(torch.zeros(2, 1, 30, 20), 1, streams)
+    assert not torch.equal(first, second)  # another restoration, another latent
+    alone = windows.restore(torch.zeros(1, 1, 30, 20), 1, Streams(0, [1]))
+    torch.testing.assert_close(alone[0], first[1])
+
+
+def test_a_prior_of_grey_images_takes_each_channel_and_one_of_colour_takes_grey():
+    y = torch.randn(2, 3, 20, 20)
+    grey = Windows(Smoothing(), (16, 16), overlap=4, channels=1)
+    one_by_one = torch.cat([grey.restore(y[:, c : c + 1], 1) for c in range(3)], 1)
+    torch.testing.assert_close(grey.restore(y, 1), one_by_one)
+    colour = Windows(Smoothing(), (16, 16), overlap=4, channels=3)
+    torch.testing.assert_close(colour.restore(y[:, :1], 1), one_by_one[:, :1])
+    with pytest.raises(ShapeError, match="2"):
+        colour.restore(y[:, :2], 1)
+
+
+def test_an_overlap_that_leaves_nothing_is_refused():
+    with pytest.raises(ConfigError, match="overlap by 16"):
+        Windows(Smoothing(), (16, 16), overlap=16)

@@ -1,0 +1,122 @@
+"""A prior that knows images of one size, applied to images of any size: on overlapping windows, blended without seams."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.protocols import Prior, Randomness
+from unveil.core.random import Streams
+
+
+class Windows:
+    """A prior of images of any size, from one that takes windows of a given size.
+
+    Windows overlap, and what they say is averaged with weights that fall to nothing at a window's border, so that no
+    border shows. An image smaller than a window is mirrored beyond its border first. All windows of an image draw the
+    same random numbers: a latent means the same everywhere.
+
+    Args:
+        prior: knows windows, (B, C, *size).
+        size: height and width of a window; also the largest piece that is in memory at a time, times `batch`.
+        overlap: pixels that neighbours share at least.
+        batch: windows at a time.
+        align: windows begin at multiples of this, for networks with strides, which answer a picture that is moved by a pixel
+            differently.
+        channels: of the images that the prior knows. One that knows grey images is given each channel as an image of its
+            own; one that knows colour is given grey images in every channel, and the mean of its answer is taken.
+
+    Raises:
+        ConfigError: the overlap leaves nothing of a window.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        size: tuple[int, int],
+        *,
+        overlap: int,
+        batch: int = 8,
+        align: int = 1,
+        channels: int | None = None,
+    ) -> None:
+        if not 0 <= overlap < min(size) or min(batch, align) < 1:
+            raise ConfigError(
+                f"Windows of {size[0]} x {size[1]} cannot overlap by {overlap} pixels, {batch} at a time, aligned to {align}; "
+                "the overlap is 0 or more and less than a side, and the others 1 or more."
+            )
+        self.prior, self.size, self.overlap, self.batch, self.align, self.channels = (
+            prior,
+            size,
+            overlap,
+            batch,
+            align,
+            channels,
+        )
+        self.sigmas: Sequence[float] = prior.sigmas
+
+    def degrade(self, x: Tensor, level: int, generator: Randomness = None, *, scale: float = 1.0) -> Tensor:
+        """Hide x, (B, C, H, W), as the prior does it to a window of that size."""
+        return self.prior.degrade(x, level, generator, scale=scale)
+
+    def restore(self, y: Tensor, level: int, generator: Randomness = None) -> Tensor:
+        """Estimate the clean images of y, (B, C, H, W), window by window."""
+        streams = Streams.of(generator, len(y))
+        here = streams.child(streams.draws)
+        streams.draws += 1
+        index, shape = here.index, y.shape
+        if self.channels not in (None, shape[1]):
+            if self.channels == 1:
+                y = y.flatten(0, 1)[:, None]
+                index = [i for i in index for _ in range(shape[1])]
+            elif shape[1] == 1:
+                y = y.expand(-1, self.channels, -1, -1)
+            else:
+                raise ShapeError(f"A prior of images with {self.channels} channels was given {shape[1]}.")
+        height, width = y.shape[2:]
+        y = _mirrored(y, [self._fitting(side, size) for side, size in zip((height, width), self.size, strict=True)])
+        total, weights = torch.zeros_like(y), y.new_zeros(y.shape[2:])
+        places = [(top, left) for top in self._starts(y, 0) for left in self._starts(y, 1)]
+        ramp = self._ramp(y)
+        for group in _groups(places, max(1, self.batch // len(y))):
+            cut = torch.cat([y[:, :, top : top + self.size[0], left : left + self.size[1]] for top, left in group])
+            said = self.prior.restore(cut, level, Streams(here.seed, index * len(group)))
+            for (top, left), window in zip(group, said.split(len(y)), strict=True):
+                area = (..., slice(top, top + self.size[0]), slice(left, left + self.size[1]))
+                total[area] += ramp * window
+                weights[area] += ramp
+        clean = (total / weights)[..., :height, :width]
+        return clean.mean(1, keepdim=True) if shape[1] == 1 != self.channels and self.channels else clean.reshape(shape)
+
+    def _starts(self, y: Tensor, axis: int) -> list[int]:
+        """Where windows begin along an axis: evenly spread, the first and the last at the borders."""
+        room = y.shape[2 + axis] - self.size[axis]
+        count = -(-room // (self.size[axis] - self.overlap)) if room else 0
+        return [round(i * room / count / self.align) * self.align for i in range(count + 1)] if count else [0]
+
+    def _fitting(self, side: int, size: int) -> int:
+        """The length on which windows fit that begin where they may."""
+        return size + -(-max(side - size, 0) // self.align) * self.align
+
+    def _ramp(self, y: Tensor) -> Tensor:
+        """The weights of a window's pixels, rising from its borders over the overlap."""
+        sides = []
+        for side in self.size:
+            inside = torch.arange(side, dtype=y.dtype, device=y.device) + 0.5
+            sides.append((torch.minimum(inside, side - inside) / max(self.overlap, 1)).clamp(max=1))
+        return sides[0][:, None] * sides[1]
+
+
+def _mirrored(y: Tensor, size: Sequence[int]) -> Tensor:
+    """y, continued below and to the right by its mirror image until it is no smaller than a size."""
+    for axis, side in ((2, size[0]), (3, size[1])):
+        while y.shape[axis] < side:
+            more = min(side - y.shape[axis], y.shape[axis])
+            y = torch.cat([y, y.flip(axis).narrow(axis, 0, more)], axis)
+    return y
+
+
+def _groups(places: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
