@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unveil.tasks.diffusers import export as export
     from unveil.tasks.evaluate import evaluate as evaluate
     from unveil.tasks.likelihood import likelihood as likelihood
+    from unveil.tasks.restore import restore as restore
     from unveil.tasks.run import Run as Run
     from unveil.tasks.run import load as load
     from unveil.tasks.sample import sample as sample
@@ -39,12 +40,13 @@ _HOMES = {
     "load_image": "data",
     "open_images": "data",
     "resolve": "recipes.reading",
+    "restore": "tasks.restore",
     "sample": "tasks.sample",
     "save_images": "data",
     "train": "tasks.train",
 }
-_ROOMS = ["core", "covariance", "data", "divergences", "metrics", "models", "networks", "ode", "recipes", "samplers",
-          "schedules", "tasks", "training"]  # fmt: skip
+_ROOMS = ["core", "covariance", "data", "divergences", "inverse", "metrics", "models", "networks", "ode", "operators",
+          "recipes", "samplers", "schedules", "tasks", "training"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

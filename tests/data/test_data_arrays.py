@@ -93,6 +93,27 @@ def test_colour_becomes_grey_by_luma():
         reframe(Block(np.zeros((1, 2, 4, 4), np.uint8)), Frame(), 3, "it")
 
 
+@pytest.mark.parametrize(
+    ("shape", "read"),
+    [
+        ((4, 3, 8, 2), (3, 8, 2)),  # only one axis can be grey or RGB
+        ((4, 2, 8, 3), (3, 2, 8)),
+        ((4, 8, 8, 2), (2, 8, 8)),
+        ((4, 2, 8, 8), (2, 8, 8)),
+        ((4, 3, 8, 1), (1, 3, 8)),  # both can: the shorter
+        ((4, 1, 8, 3), (1, 8, 3)),
+        ((4, 3, 3, 3), (3, 3, 3)),
+    ],
+)
+def test_which_axis_holds_the_channels(shape, read):
+    assert as_block(np.zeros(shape, np.uint8), "it").pixels.shape[1:] == read
+
+
+def test_a_single_grey_picture_is_told_its_shape():
+    with pytest.raises(DataError, match=r"Of a single grey picture make \(1, 8, 6\)\."):
+        as_block(np.zeros((8, 6), np.uint8), "it")
+
+
 def test_two_channels_are_kept():
     assert open_images(np.full((5, 2, 4, 4), 9, np.uint8)).shape == (2, 4, 4)
 

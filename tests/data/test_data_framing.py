@@ -32,17 +32,17 @@ def test_the_centre():
 @pytest.mark.parametrize("crop", ["center", "random", "none"])
 @pytest.mark.parametrize("resize", [True, False, 100])
 def test_a_small_picture_is_an_error_that_names_all_sizes(crop, resize):
-    with pytest.raises(DataError, match=r"a\.png is 20x40 pixels .* smaller than the 32x32 asked for.*upsample=True"):
+    with pytest.raises(DataError, match=r"a\.png is 20x40 pixels .* smaller than the 32x32 asked for.*be enlarged"):
         Frame((32, 32), crop, resize).resampled(20, 40, "a.png")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crop": "middle"}, "crop='middle'"),
-        ({"size": (0, 4)}, "size="),
+        ({"crop": "middle"}, "crop 'middle'"),
+        ({"size": (0, 4)}, r"size \(0, 4\)"),
         ({"crop": "random"}, "need a size"),
-        ({"size": (4, 4), "resize": 0}, "resize=0"),
+        ({"size": (4, 4), "resize": 0}, "resize 0"),
     ],
 )
 def test_options_without_a_meaning(options, message):

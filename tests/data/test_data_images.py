@@ -229,12 +229,12 @@ def test_photos_give_endless_crops():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "dev"}, "split='dev'"),
+        ({"split": "dev"}, "split 'dev'"),
         ({"channels": 2}, "channels=2"),
         ({"limit": 0}, "limit=0"),
         ({"crops": 2}, "several crops"),
-        ({"crop": "corner"}, "crop='corner'"),
-        ({"size": 0}, "size="),
+        ({"crop": "corner"}, "crop 'corner'"),
+        ({"size": 0}, r"size \(0, 0\)"),
     ],
 )
 def test_options_without_a_meaning(options, message):

@@ -69,7 +69,7 @@ def test_options_without_a_meaning(options):
 def test_a_sheet_with_its_story(tmp_path):
     path = save_images(pictures(), tmp_path / "new" / "grid.png", metadata={"seed": 3, "recipe": "a: b\nc: ä"})
     with Image.open(path) as image:
-        assert image.text == {"seed": "3", "recipe": "a: b\nc: ä"}
+        assert image.text == {"Software": "unveil", "seed": "3", "recipe": "a: b\nc: ä"}
         np.testing.assert_array_equal(np.asarray(image), grid(pictures()).permute(1, 2, 0).numpy())
     assert os.listdir(path.parent) == ["grid.png"]
     assert path.stat().st_mode & stat.S_IRGRP or os.umask(0o077) & 0o040  # readable like any other file
@@ -90,14 +90,14 @@ def test_a_folder_of_numbered_pictures(tmp_path):
     assert sorted(os.listdir(folder)) == ["00000.png", "00001.png", "00002.png"]
     for i in range(3):
         assert torch.equal(to_uint8(load_image(folder / f"{i:05d}.png")), x[i])
-    assert Image.open(folder / "00002.png").text == {"seed": "1"}
+    assert Image.open(folder / "00002.png").text == {"Software": "unveil", "seed": "1"}
     assert os.listdir(tmp_path) == ["samples-0.5"]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path):
     path = save_images(pictures(), tmp_path / "grid.png")
     before = path.read_bytes()
-    with pytest.raises(ExistsError, match=r"grid\.png' exists already.*--force"):
+    with pytest.raises(ExistsError, match=r"grid\.png' exists already.*with force"):
         save_images(pictures(2), path)
     assert path.read_bytes() == before
     save_images(pictures(2), path, force=True)
@@ -109,20 +109,61 @@ def test_nothing_is_overwritten_unasked(tmp_path):
         save_images(pictures(), tmp_path / "folder.png", force=True)
 
 
-def test_force_replaces_numbered_pictures_only(tmp_path):
+def test_force_replaces_the_pictures_of_a_folder(tmp_path):
     folder = tmp_path / "samples"
     folder.mkdir()
+    (folder / ".hidden").write_text("mine")
     save_images(pictures(4), folder)  # an empty folder is free
-    (folder / "notes.txt").write_text("mine")
-    with pytest.raises(ExistsError, match="is not empty"):
+    with pytest.raises(ExistsError, match="holds pictures; choose another, or replace them with force"):
         save_images(pictures(2), folder)
+    assert len(os.listdir(folder)) == 5
     save_images(pictures(2, 1), folder, force=True)
-    assert sorted(os.listdir(folder)) == ["00000.png", "00001.png", "notes.txt"]
+    assert sorted(os.listdir(folder)) == [".hidden", "00000.png", "00001.png"]
     assert load_image(folder / "00000.png").shape[0] == 1
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "sample.png", "00003.png", "00001.png/a.png"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path, name, force):
+    folder = save_images(pictures(1), tmp_path / "samples")
+    before = (folder / "00000.png").read_bytes()
+    (folder / name).parent.mkdir(exist_ok=True)
+    Image.new("L", (4, 4)).save(folder / name, "PNG")  # a picture of someone else
+    with pytest.raises(ExistsError, match=f"holds '{name.partition('/')[0]}', which is none of the pictures"):
+        save_images(pictures(2), folder, force=force)
+    assert (folder / "00000.png").read_bytes() == before
+    assert len(os.listdir(folder)) == 2
+
+
+@pytest.mark.parametrize("name", ["", ".", ".png", "there/.PNG"])
+def test_pictures_need_a_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="is no name to save pictures by"):
+        save_images(pictures(), name, force=True)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (torch.zeros(8), r"\(C, H, W\) for one; got \(8,\)"),
+        (torch.zeros(8, 8), r"got \(8, 8\)"),
+        (torch.zeros(4, 2, 8, 8), r"1 channel \(grey\) or 3 \(RGB\); got \(4, 2, 8, 8\), which has 2\.$"),
+        (torch.zeros(4, 8, 8, 3), "which has 8. These lie behind"),
+        (torch.zeros(0, 3, 8, 8), "nothing to see"),
+        (np.zeros((3, 8, 8)), "a tensor; got a ndarray"),
+        (torch.zeros(3, 8, 8, dtype=torch.int64), "floating point numbers in"),
+        (torch.zeros(3, 8, 8, dtype=torch.bool), "torch.bool"),
+    ],
+)
+def test_what_cannot_be_saved_is_told(tmp_path, x, said):
+    with pytest.raises(UnveilError, match=said):
+        save_images(x, tmp_path / "a.png")
+    assert not os.listdir(tmp_path)
+
+
 def test_other_kinds_of_file_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"saved as \.png"):
+    with pytest.raises(ConfigError, match=r"saved as one \.png"):
         save_images(pictures(), tmp_path / "grid.jpg")
     with pytest.raises(ConfigError, match=r"saved as \.gif"):
         save_animation([pictures()], tmp_path / "film.mp4")

@@ -58,6 +58,15 @@ def test_only_the_unbiased_estimate_is_zero_on_average_for_equal_distributions()
         assert biased.mean().item() > 10 * error
 
 
+def test_the_bias_is_what_a_sample_has_in_common_with_itself():
+    m, between = 1000, sum(s**2 / (s**2 + 2) for s in TOY.bandwidths)  # E k(x, x') for N(0, I) in the plane
+    predicted = 2 * (len(TOY.bandwidths) - between) / m
+    x, y = normal(m, 2, 0), normal(m, 2, 1)
+    biased, unbiased = (mmd2(x, y, TOY, unbiased=unbiased).item() for unbiased in (False, True))
+    assert abs(unbiased) < 0.006
+    assert biased - unbiased == pytest.approx(predicted, rel=0.02)
+
+
 def test_the_polynomial_kernel_of_points_is_known():
     x, y = torch.tensor([[1.0], [1.0]]), torch.tensor([[-1.0], [-1.0]])
     assert mmd2(x, y, Polynomial()).item() == 8 + 8 - 0

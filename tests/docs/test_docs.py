@@ -1,20 +1,25 @@
-"""The documentation tells the truth: its Python runs, its commands parse, its pictures are there, and it builds."""
+"""The documentation tells the truth: its pages can be followed, its pictures are there, and it builds."""
 
+import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_runs import CLASSIFIER, DIFFUSION, tiny_run
+from tiny_runs import CLASSIFIER, DIFFUSION
 from typer.main import get_command
 
-from unveil.cli.app import app
+import unveil.tasks.train
+from unveil.cli.app import app, run
 from unveil.recipes import names, resolve
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -22,74 +27,126 @@ DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 PAGES = [page for page in PAGES if not {"_build", "images"} & set(page.parts)]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-SETUP = re.compile(r"^<!-- setup\n(.*?)^-->$", re.M | re.S)
-QUICK = re.compile(r"^<!-- quick: (.*?) -->$", re.M)
+NAMED = re.compile(r"# ([\w-]+\.yaml)\b")
+START = DOCS / "start.md"
 
 
 def name_of(page):
     return str(page.relative_to(REPOSITORY))
 
 
+def all_blocks(page):
+    """The blocks of a page: language, the number of the first line, and what is in it."""
+    text = page.read_text(encoding="utf-8")
+    return [(m[1], text.count("\n", 0, m.start()) + 2, m[2]) for m in BLOCK.finditer(text)]
+
+
 def blocks(page, language):
     """The blocks of a language, each with the number of its first line."""
-    text = page.read_text(encoding="utf-8")
-    return [(text.count("\n", 0, m.start()) + 2, m[2]) for m in BLOCK.finditer(text) if m[1] == language]
+    return [(line, code) for kind, line, code in all_blocks(page) if kind == language]
+
+
+@contextmanager
+def short_trainings():
+    """Make every network small, every training and every walk short and every tolerance wide, and change nothing else."""
+
+    def shortened(*arguments, **options):
+        given = planned(*arguments, **options)
+        changes = CLASSIFIER if given.recipe.model.kind == "classifier" else DIFFUSION
+        steps = given.recipe.training.steps
+        if steps > 100:
+            changes = [*changes, f"training.steps={max(2, steps // 500)}"]
+        return replace(given, recipe=resolve(given.recipe, [*changes, "training.sample_every=0"]))
+
+    def sampled(model, n, *, steps=50, **options):
+        return walked(model, n, steps=min(steps, 5), **options)
+
+    def estimated(model, x, **options):
+        return likelihood(model, x, **{"rtol": 0.1, "atol": 0.1} | options)
+
+    planned, walked, likelihood = unveil.tasks.train.plan, unveil.Diffusion.sample, unveil.Diffusion.log_likelihood
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unveil.tasks.train, "plan", shortened)
+        patch.setattr(unveil.Diffusion, "sample", sampled)
+        patch.setattr(unveil.Diffusion, "log_likelihood", estimated)
+        yield
+
+
+def follow(page):
+    """Do in the current folder all that a page shows, in its order: programs, commands, and files that have a name."""
+    torch.manual_seed(0)
+    namespace = {}
+    with short_trainings(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for language, line, code in all_blocks(page):
+            if language == "python":
+                exec(compile("\n" * (line - 1) + code, name_of(page), "exec"), namespace)
+            elif language == "yaml" and (named := NAMED.match(code)):
+                Path(named[1]).write_text(code, encoding="utf-8")
+            elif language == "console":
+                for number, words, answer in typed(line, code):
+                    enter(f"{name_of(page)}:{number}", words, answer)
+
+
+def enter(place, words, answer):
+    """Enter a command; where the page shows an answer, that is what must be said."""
+    if words[0] != "unveil":
+        return
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as complaint:
+        code = run(words[1:])
+    heard = said.getvalue() + complaint.getvalue()
+    assert code == (2 if answer else 0), f"{place}: {heard}"
+    assert answer.removesuffix("...") in heard, f"{place}: {heard}"
 
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory):
-    """What the pages take for granted: two trained runs, and a folder of pictures in two classes."""
+    """What readers bring: a folder of pictures in two classes."""
     place = tmp_path_factory.mktemp("workplace")
-    tiny_run(place / "runs" / "digits-ddpm")
-    tiny_run(place / "runs" / "digits-features", "digits-features")
     random = np.random.default_rng(0)
     for kind in "ab":
         (place / "my_pictures" / kind).mkdir(parents=True)
-        for i in range(8):
+        for i in range(60):
             pixels = random.integers(0, 256, (48, 64, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(place / "my_pictures" / kind / f"{i}.png")
     return place
 
 
-@pytest.fixture
-def here(workplace, tmp_path, monkeypatch):
-    """A copy of the workplace as the current folder."""
-    for folder in workplace.iterdir():
-        subprocess.run(["cp", "-r", folder, tmp_path], check=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+@pytest.fixture(scope="session")
+def started(workplace, tmp_path_factory):
+    """The folder of a reader who has followed the page on getting started, which the other pages take for granted."""
+    place = tmp_path_factory.mktemp("started") / "here"
+    shutil.copytree(workplace, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        follow(START)
+    return place
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
-def test_python_of_a_page_runs(page, here):
-    """All blocks of a page run in order in one namespace, in seconds.
+@pytest.mark.parametrize("page", [page for page in PAGES if all_blocks(page) and page != START], ids=name_of)
+def test_a_page_can_be_followed(page, workplace, started, tmp_path, monkeypatch):
+    """From its first block to its last in one folder, as a reader would."""
+    here = tmp_path / "here"
+    shutil.copytree(workplace if page.parent == REPOSITORY else started, here)
+    monkeypatch.chdir(here)
+    follow(page)
 
-    A page may carry, as HTML comments, a `setup` to run first and `quick: this -> that, ...` replacements that make its
-    numbers small.
-    """
-    text = page.read_text(encoding="utf-8")
-    replacements = [pair.split(" -> ") for line in QUICK.findall(text) for pair in line.split("; ")]
-    for old, _ in replacements:
-        assert any(old in code for _, code in blocks(page, "python")), f"{name_of(page)} has no {old!r} to replace"
-    namespace = {"TINY": [*DIFFUSION, "training.sample_every=0"], "TINY_CLASSIFIER": CLASSIFIER}
-    for setup in SETUP.findall(text):
-        exec(setup, namespace)
-    torch.manual_seed(0)
-    for line, code in blocks(page, "python"):
-        for old, new in replacements:
-            code = code.replace(old, new)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exec(compile("\n" * (line - 1) + code, name_of(page), "exec"), namespace)
+
+def test_the_page_on_getting_started_can_be_followed(started):
+    assert {file.name for file in started.glob("*.png")} >= {"digits.png"}
+
+
+def typed(line, code):
+    """The commands in a block, as lists of words, each with its line and the answer that is shown below it."""
+    lines = code.replace("\\\n", "").splitlines()
+    starts = [i for i, text in enumerate(lines) if text.startswith("$ ")]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield line + start, shlex.split(lines[start][2:], comments=True), "\n".join(lines[start + 1 : end])
 
 
 def commands(page):
     """The commands a page shows, as lists of words, with their lines."""
-    for line, code in blocks(page, "console"):
-        joined = code.replace("\\\n", "")
-        for i, text in enumerate(joined.splitlines()):
-            if text.startswith("$ "):
-                yield line + i, shlex.split(text[2:], comments=True)
+    return [(number, words) for line, code in blocks(page, "console") for number, words, _ in typed(line, code)]
 
 
 def arguments_of(words):

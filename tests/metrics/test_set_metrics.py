@@ -210,7 +210,7 @@ def test_precision_and_recall_say_what_they_are():
     assert "differ in size" in str(recall)
     assert precision.interval[0] <= precision.value <= precision.interval[1]
     assert precision.better == recall.better == "high"
-    with pytest.raises(ConfigError, match="less than both"):
+    with pytest.raises(ConfigError, match="k is 3, and the sets hold 3 and 20"):
         precision_recall(features(normal(3, 2, 0)), features(normal(20, 2, 1)))
 
 

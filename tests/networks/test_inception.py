@@ -1,7 +1,10 @@
 """The Inception graph: size, names, resizing and how its file is read; the true weights cannot be had here."""
 
+import errno
+import os
 import pickle
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,6 +110,30 @@ def test_other_files_are_refused(network, tmp_path):
         load_inception(path)
     torch.save({"fc.weight": torch.zeros(1000, 2048)}, path)
     with pytest.raises(DataError, match="torchvision's ImageNet weights are another"):
+        load_inception(path)
+
+
+def test_what_is_no_file_of_weights_gets_no_advice_of_torch(tmp_path):
+    path = tmp_path / "picture.pth"
+    path.write_bytes(b"\x89PNG and then nothing")
+    with pytest.raises(DataError) as caught:
+        load_inception(path)
+    said = str(caught.value)
+    assert "picture.pth cannot be read as weights" in said
+    assert "weights_only" not in said
+    assert said.count(". ") == 1  # two sentences
+    assert caught.value.__suppress_context__
+
+
+def test_a_file_that_may_not_be_read_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"here")
+
+    def forbidden(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(DataError, match=r"weights\.safetensors cannot be read: permission denied\."):
         load_inception(path)
 
 

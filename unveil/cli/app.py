@@ -5,9 +5,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
+from rich.markup import escape
 
 import unveil
 from unveil.cli.console import stderr, stdout
@@ -16,9 +18,11 @@ from unveil.cli.evaluate import evaluate
 from unveil.cli.export import export
 from unveil.cli.likelihood import likelihood
 from unveil.cli.recipes import recipes
+from unveil.cli.restore import restore
 from unveil.cli.sample import sample
 from unveil.cli.train import train
 from unveil.core.errors import UnveilError
+from unveil.tasks.measurements import GRAMMAR
 
 WELCOME = """\
 [bold]Unveil[/]: generative models you can read. What one can do here:
@@ -27,6 +31,7 @@ WELCOME = """\
   unveil train digits-ddpm                          train a small model of handwritten digits (a few minutes)
   unveil sample runs/digits-ddpm --out digits.png   draw pictures from it
   unveil evaluate runs/digits-ddpm                  measure it
+  unveil restore runs/photos-denoiser photo.jpg --operator downsample:2 --out large.png
   unveil likelihood runs/digits-ddpm digits -n 4    ask how likely pictures are
   unveil export runs/digits-ddpm --out digits       hand it to the diffusers library
   unveil doctor                                     look over this machine
@@ -36,8 +41,29 @@ Every command has --help with an example. Your own pictures: unveil train photos
 REFUSED = 2
 INTERRUPTED = 130
 
+
+class _PlainFlags:
+    """Help that shows no type beside an option that takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for option in params:
+            if getattr(option, "is_flag", False):
+                option.metavar = ""
+        return params
+
+
+class _Command(_PlainFlags, typer.core.TyperCommand):
+    pass
+
+
+class _Group(_PlainFlags, typer.core.TyperGroup):
+    pass
+
+
 app = typer.Typer(
     name="unveil",
+    cls=_Group,
     help="Generative models you can read: train them, sample them, measure them.",
     epilog="Example: unveil train digits-ddpm",
     add_completion=False,
@@ -65,16 +91,19 @@ def welcome(
         stdout().print(WELCOME)
 
 
+OPERATORS = "\n\n[bold]Operators[/]\n\n" + "\n\n".join(escape(line) for line in GRAMMAR.splitlines())
+
 for command, example in (
-    (train, "unveil train digits-ddpm training.steps=500 --out runs/quick"),
+    (train, "unveil train digits-ddpm --steps 500 --out runs/quick"),
     (sample, "unveil sample runs/digits-ddpm -n 64 --steps 50 --out digits.png"),
+    (restore, f"unveil restore runs/photos-denoiser photo.jpg --operator downsample:2 --out large.png{OPERATORS}"),
     (evaluate, "unveil evaluate runs/digits-ddpm --metrics frechet,pr -n 1000"),
     (likelihood, "unveil likelihood runs/digits-ddpm digits -n 4"),
     (export, "unveil export runs/digits-ddpm --out digits-for-diffusers"),
     (recipes, "unveil recipes digits-ddpm"),
     (doctor, "unveil doctor"),
 ):
-    app.command(epilog=f"Example: {example}")(command)
+    app.command(cls=_Command, epilog=f"Example: {example}")(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

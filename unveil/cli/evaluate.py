@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -37,24 +37,26 @@ def evaluate(
 
     Without Inception weights a small classifier is trained on the real images' labels, and figures carry its name.
     """
+    from unveil.tasks.evaluate import check_evaluation
     from unveil.tasks.evaluate import evaluate as evaluate_task
+    from unveil.tasks.run import read_recipe
 
+    asked: Any = {
+        "data": data,
+        "metrics": [name.strip().lower() for name in metrics.split(",") if name.strip()],
+        "n": n,
+        "split": split,
+        "inception": inception,
+        "features": features,
+        "steps": steps,
+        "sampler": sampler,
+        "seed": seed,
+        "batch": batch,
+    }
+    check_evaluation(read_recipe(run), **asked)
     if out is not None:
         check_new(out, force)
-    measures = evaluate_task(
-        run,
-        data=data,
-        metrics=[name.strip().lower() for name in metrics.split(",") if name.strip()],
-        n=n,
-        split=split,
-        inception=inception,
-        features=features,
-        steps=steps,
-        sampler=sampler,
-        seed=seed,
-        batch=batch,
-        report=ConsoleReport(),
-    )
+    measures = evaluate_task(run, **asked, report=ConsoleReport())
     for measure in measures:
         stdout().print(str(measure), markup=False)
     if out is not None and first_process():

@@ -15,8 +15,11 @@ def export(
     force: Force = False,
 ) -> None:
     """Write a run as a folder that diffusers opens: DDPMPipeline.from_pretrained(FOLDER)."""
+    from unveil.tasks.diffusers import check_export
     from unveil.tasks.diffusers import export as export_task
+    from unveil.tasks.run import read_recipe
 
-    check_new(out, force)
+    check_export(read_recipe(run), run)
+    check_new(out, force, folder=True)
     export_task(run, out, force=force)
     stdout().print(f'Exported to {out}. Open it: diffusers.DDPMPipeline.from_pretrained("{out}")', markup=False)

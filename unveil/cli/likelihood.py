@@ -28,7 +28,7 @@ def likelihood(
     from unveil.tasks.run import load, read_recipe
 
     recipe = read_recipe(run)
-    check_likelihood(recipe, n, batch, probes)
+    check_likelihood(recipe, n, batch, probes, seed)
     for source in images:
         check_source(source)
     loaded = load(run)

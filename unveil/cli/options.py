@@ -5,10 +5,22 @@ from typing import Annotated, get_args
 
 import typer
 
-from unveil.core.errors import ConfigError, ExistsError
+from unveil.core.errors import ConfigError, ExistsError, RunError
 from unveil.recipes.choices import Sampler
+from unveil.recipes.library import RECIPE_FILE, names
 
-RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
+
+def _there(run: Path) -> Path:
+    """The folder of a run; where there is none, a word on where it may be."""
+    if not run.exists():
+        if (Path("runs") / run / RECIPE_FILE).is_file():
+            raise RunError(f"There is no run at {run}; did you mean {Path('runs') / run}?")
+        if str(run) in names():
+            raise RunError(f"{run} is a recipe, not the folder of a run; train it first: unveil train {run}")
+    return run
+
+
+RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False, callback=_there)]
 Steps = Annotated[int | None, typer.Option(help="Steps of the sampler; the recipe's without it.")]
 SamplerName = Annotated[
     str | None, typer.Option(help=f"{', '.join(get_args(Sampler))}; the recipe's without it.", metavar="NAME")
@@ -18,29 +30,36 @@ Batch = Annotated[int, typer.Option(help="How many at a time; it changes the spe
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is at --out.")]
 
 
-def check_new(out: Path, force: bool) -> None:
+def check_new(out: Path, force: bool, *, folder: bool = False) -> None:
     """Refuse to overwrite what nobody asked to overwrite, before work begins.
+
+    Args:
+        out: where to.
+        force: whether it may be overwritten; the folder of a run never is.
+        folder: whether it is to be a folder, not a file.
 
     Raises:
         ExistsError: something is there.
-        ConfigError: it would lie in a file.
+        ConfigError: it has no name, or would lie in a file.
     """
-    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not out.name:
+        raise ConfigError(f"--out is '{out}', which names nothing new; give it a name.")
+    above = next(place for place in out.absolute().parents if place.exists())
     if not above.is_dir():
         raise ConfigError(f"{out} cannot be written: {above.name} is a file, not a folder.")
-    if not force and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and out.is_dir() != folder:
+        kinds = ("file", "folder")
+        raise ExistsError(f"{out} is a {kinds[out.is_dir()]}; name a {kinds[folder]} with --out.")
+    check_no_run(out)
+    if not force and out.exists() and (not folder or any(out.iterdir())):
         raise ExistsError(f"{out} exists; name another --out, or overwrite it with --force.")
 
 
-def numbers(text: str | None, option: str) -> list[int]:
-    """Read whole numbers, separated by commas.
+def check_no_run(out: Path) -> None:
+    """Refuse to write into a run.
 
     Raises:
-        ConfigError: they are something else.
+        ExistsError: it is the folder of one.
     """
-    try:
-        return [int(part) for part in text.split(",")] if text is not None else []
-    except ValueError:
-        raise ConfigError(
-            f"{option} is {text!r}; give a whole number, or several with commas between: 0,1,2."
-        ) from None
+    if (out / RECIPE_FILE).is_file():
+        raise ExistsError(f"{out} is the folder of a run, and nothing else is put there; name another --out.")

@@ -1,6 +1,7 @@
 """Arrays of pictures, from memory or from .npy and .npz files, brought to (N, C, H, W).
 
-Accepted shapes: (N, H, W, C), (N, C, H, W), (N, H, W) for grey, and (H, W, 3) for one colour picture.
+Accepted shapes: (N, H, W, C), (N, C, H, W), (N, H, W) for grey, and (H, W, 3) for one colour picture. Of the axes 1 and 3
+the channels' is the one of length 1 or 3, and if that does not tell, the shorter one.
 Accepted numbers: uint8 and other integers in 0..255, bool, and floats in [0, 1] or [-1, 1]. Floats that are whole
 255ths become the 8-bit numbers they once were; others are kept as float32.
 """
@@ -26,7 +27,7 @@ _TRAIN_LABELS = ("train_labels", "y_train", "labels_train", "labels", "label", "
 _TEST = ("test_images", "x_test", "images_test")
 _TEST_LABELS = ("test_labels", "y_test", "labels_test")
 _NAMES = ("class_names", "label_names")
-_CHANNELS = 4  # at most; of the axes 1 and 3 of an array the shorter one is the channels'
+_CHANNELS = 4  # at most
 _CHUNK = 1024
 _MAPPED = 1 << 30  # a larger file stays on disk, mapped into memory
 
@@ -153,10 +154,14 @@ def _channels_first(x: np.ndarray, where: str) -> np.ndarray:
     if x.ndim == 3:
         return x[:, None]
     if x.ndim == 4 and min(x.shape[1], x.shape[3]) <= _CHANNELS:
-        return x if x.shape[1] < x.shape[3] else x.transpose(0, 3, 1, 2)
+        first, last = x.shape[1] in (1, 3), x.shape[3] in (1, 3)
+        if first == last:  # neither tells, or both: channels are fewer than columns
+            first = x.shape[1] < x.shape[3]
+        return x if first else x.transpose(0, 3, 1, 2)
+    alone = f" Of a single grey picture make (1, {x.shape[0]}, {x.shape[1]})." if x.ndim == 2 else ""
     raise DataError(
         f"{where} has the shape {x.shape}; pictures are (N, H, W, C) or (N, C, H, W) with at most {_CHANNELS} channels, "
-        "or (N, H, W) for grey."
+        f"or (N, H, W) for grey.{alone}"
     )
 
 

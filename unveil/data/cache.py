@@ -105,7 +105,7 @@ def decode_all(
     except OSError as error:
         raise UnveilError(
             f"The decoded pictures cannot be kept in '{shown(folder)}': {reason(error)}. "
-            "Name a roomier folder in the environment variable UNVEIL_CACHE, or decode into memory with cache=False."
+            "Name a roomier folder in the environment variable UNVEIL_CACHE; in Python, cache=False decodes into memory."
         ) from None
     if found is None:
         raise UnveilError(f"The cache in '{shown(place)}' was changed while it was written; please try again.")

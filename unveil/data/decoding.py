@@ -4,6 +4,7 @@ import io
 import math
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,37 @@ def load_image(path: str | os.PathLike[str], channels: int | None = None) -> Ten
         raise DataError(f"'{shown(path)}' cannot be read as an image: {error}.") from None
     x = torch.tensor(pixels, dtype=torch.float32).div_(127.5).sub_(1)
     return x.expand(channels or len(x), -1, -1).contiguous()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file of pictures holds that `load_image` does not keep.
+
+    Attributes:
+        frames: how many pictures.
+        transparent: whether something shines through.
+        deep: whether a channel has more than 8 bits.
+    """
+
+    frames: int
+    transparent: bool
+    deep: bool
+
+
+def inspect_image(path: str | os.PathLike[str]) -> Contents:
+    """Look at what a picture file holds, without decoding its pixels.
+
+    Raises:
+        DataError: the file is missing or is no image.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(Path(path).expanduser()) as image:
+            frames = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
+            return Contents(frames, image.has_transparency_data, image.mode.startswith(("I", "F")))
+    except (Image.UnidentifiedImageError, Image.DecompressionBombError):
+        raise DataError(f"'{shown(path)}' cannot be read as an image.") from None
+    except OSError as error:
+        raise DataError(f"'{shown(path)}' cannot be read: {reason(error)}.") from None
 
 
 def check_channels(channels: int | None) -> None:

@@ -28,13 +28,13 @@ class Frame:
 
     def __post_init__(self) -> None:
         if self.crop not in ("center", "random", "none"):
-            raise ConfigError(f"crop={self.crop!r} is not known; give 'center', 'random' or 'none'.")
+            raise ConfigError(f"crop {self.crop!r} is not known; take center, random or none.")
         if self.size is not None and min(self.size) < 1:
-            raise ConfigError(f"size={self.size} cannot be; give a height and a width of at least one pixel.")
+            raise ConfigError(f"size {self.size} cannot be; give a height and a width of at least one pixel.")
         if self.size is None and self.crop == "random":
-            raise ConfigError("Random crops need a size; give size=64, or size=(height, width).")
+            raise ConfigError("Random crops need a size, such as 64 for squares; give one, or take another crop.")
         if not isinstance(self.resize, bool) and self.resize < 1:
-            raise ConfigError(f"resize={self.resize} cannot be; give the short side in pixels, True or False.")
+            raise ConfigError(f"resize {self.resize} cannot be; give the short side in pixels, true or false.")
 
     def resampled(self, height: int, width: int, name: str) -> tuple[int, int]:
         """Give the height and width to which a picture is resampled before it is cropped.
@@ -49,7 +49,7 @@ class Frame:
         if cover > 1 and not self.upsample:
             raise DataError(
                 f"{name} is {height}x{width} pixels (height x width), smaller than the {tall}x{wide} asked for. "
-                "Give a smaller size, remove it, or allow enlarging with upsample=True."
+                "Give a smaller size, or none, or let smaller pictures be enlarged (upsample)."
             )
         if self.crop == "none":
             return tall, wide

@@ -76,7 +76,7 @@ def open_images(
     """
     check_channels(channels)
     if split not in get_args(Split):
-        raise ConfigError(f"split={split!r} is not known; give 'train', 'test' or 'all'.")
+        raise ConfigError(f"split {split!r} is not known; take train, test or all.")
     for option, value in (("limit", limit), ("crops", crops)):
         if value is not None and value < 1:
             raise ConfigError(f"{option}={value} cannot be; give at least 1.")
@@ -201,6 +201,6 @@ def _rows(found: Found, numbers: _Numbers, split: Split, name: str) -> np.ndarra
     if not len(rows):
         raise DataError(
             f"'{name}' has fewer than five different pictures, too few to hold a fifth out for testing; "
-            "use split='all', or give more."
+            "use all of them (the split all), or give more."
         )
     return rows

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,13 +14,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from unveil.core.errors import ConfigError, DivergenceError, ExistsError, ShapeError
-from unveil.data.folders import SUFFIXES, shown
-from unveil.data.writing import beside, new_file, unwritable
+from unveil.core.errors import ConfigError, DataError, DivergenceError, ShapeError
+from unveil.data.folders import shown
+from unveil.data.writing import MARK, beside, check_pictures, is_ours, new_file, unwritable
 
 _CELL = 64  # pixels that a small picture is enlarged to, about
 _WHITE = 255
-_NUMBERED = re.compile(r"\d{5,}\.png")
 
 
 def to_uint8(x: Tensor) -> Tensor:
@@ -30,11 +28,14 @@ def to_uint8(x: Tensor) -> Tensor:
     uint8 is returned as it is.
 
     Raises:
+        DataError: they are neither floating point numbers nor uint8.
         DivergenceError: a number is not finite.
     """
     x = x.detach().cpu()
     if x.dtype == torch.uint8:
         return x
+    if not x.is_floating_point():
+        raise DataError(f"The pictures are {x.dtype}; give floating point numbers in [-1, 1], or uint8 from 0 to 255.")
     if not torch.isfinite(x).all():
         raise DivergenceError("The pictures hold numbers that are not finite: the model or the sampler has diverged.")
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
@@ -89,13 +90,15 @@ def save_images(
     """Save pictures: all on one sheet if the path ends in .png, else in a folder as 00000.png, 00001.png, ...
 
     A single picture in a .png, and each one in a folder, is saved pixel for pixel, unless `scale` enlarges it.
-    A folder that exists must be empty; with `force` its numbered pictures are replaced and all else in it is kept.
+    A folder that exists must be empty; with `force` it may also hold numbered pictures that were saved there before, and
+    nothing else: they are all replaced.
 
     Args:
         x: (B, C, H, W), or one picture (C, H, W), in [-1, 1] or uint8, with 1 or 3 channels.
         path: a .png file or a folder; folders that are missing on the way are made.
         force: overwrite what is there.
         metadata: written into every PNG as text, e.g. {"seed": 0, "recipe": ...}; what is not text is written as JSON.
+            Before it stands Software: unveil, by which a folder's own pictures are known again.
         columns: see `grid`.
         padding: see `grid`.
         scale: see `grid`.
@@ -104,22 +107,22 @@ def save_images(
         The path.
 
     Raises:
-        ExistsError: something is there, and `force` is false.
+        ExistsError: something is there, and `force` is false or the folder holds something else.
         UnveilError: it cannot be written, as on a full disk.
     """
     path = Path(path).expanduser()
-    x = _pictures(x[None] if x.ndim == 3 else x)
+    check_pictures(path, force)
+    x = _pictures(x[None] if isinstance(x, Tensor) and x.ndim == 3 else x)
     info = PngInfo()
+    info.add_text(*MARK)
     for key, value in (metadata or {}).items():
         info.add_text(key, _text(value))
     if path.suffix.lower() == ".png":
         sheet = grid(x, columns=columns, padding=padding, scale=scale) if len(x) > 1 else _enlarged(x, scale)[0]
         with new_file(path, force) as file:
             _as_image(sheet).save(file, "PNG", pnginfo=info)
-    elif path.suffix.lower() in SUFFIXES:
-        raise ConfigError(f"'{shown(path)}': pictures are saved as .png, which loses nothing, or in a folder.")
     else:
-        _save_folder(_enlarged(x, scale), path, force, info)
+        _save_folder(_enlarged(x, scale), path, info)
     return path
 
 
@@ -174,9 +177,20 @@ def save_animation(
 
 
 def _pictures(x: Tensor) -> Tensor:
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.numel():
+    if not isinstance(x, Tensor):
+        raise DataError(
+            f"Pictures to save are a tensor; got a {type(x).__name__}, of which torch.as_tensor may make one."
+        )
+    shape = tuple(x.shape)
+    if x.ndim != 4:
+        raise ShapeError(f"Pictures to save have the shape (B, C, H, W), or (C, H, W) for one; got {shape}.")
+    if not x.numel():
+        raise ShapeError(f"Pictures to save have the shape (B, C, H, W); in {shape} there is nothing to see.")
+    if x.shape[1] not in (1, 3):
+        last = " These lie behind: bring them forward with permute(0, 3, 1, 2)." if x.shape[3] in (1, 3) else ""
         raise ShapeError(
-            f"Pictures to save have the shape (B, C, H, W), 1 or 3 channels and nothing empty; got {tuple(x.shape)}."
+            f"Pictures to save have the shape (B, C, H, W) with 1 channel (grey) or 3 (RGB); got {shape}, which has "
+            f"{x.shape[1]}.{last}"
         )
     return to_uint8(x)
 
@@ -199,11 +213,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _save_folder(x: Tensor, path: Path, force: bool, info: PngInfo) -> None:
-    if path.exists() and not path.is_dir():
-        raise ExistsError(f"'{shown(path)}' is a file; name a folder, or a file that ends in .png.")
-    if path.is_dir() and any(path.iterdir()) and not force:
-        raise ExistsError(f"The folder '{shown(path)}' is not empty; choose another, or give force=True (--force).")
+def _save_folder(x: Tensor, path: Path, info: PngInfo) -> None:
     names = [f"{i:05d}.png" for i in range(len(x))]
     temporary = beside(path)
     try:
@@ -214,7 +224,7 @@ def _save_folder(x: Tensor, path: Path, force: bool, info: PngInfo) -> None:
             for name in names:
                 (temporary / name).replace(path / name)
             for old in path.iterdir():
-                if _NUMBERED.fullmatch(old.name) and old.name not in names:
+                if old.name not in names and is_ours(old):
                     old.unlink()
         else:
             temporary.rename(path)

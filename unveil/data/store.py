@@ -86,6 +86,6 @@ class Pictures:
             (h, w), (tall, wide) = sizes[0], sizes[other]
             raise DataError(
                 f"The pictures differ in size: {names(0)} is {h}x{w} pixels (height x width), {names(other)} is "
-                f"{tall}x{wide}. Say which size you want, e.g. size=64 or size=(64, 96)."
+                f"{tall}x{wide}. Say which size you want, such as 64 for squares (in a recipe data.size=64)."
             )
         return int(sizes[0][0]), int(sizes[0][1])

@@ -1,13 +1,75 @@
-"""Files that are whole or not there, and never take the place of another unasked."""
+"""Files that are whole or not there, and never take the place of another unasked.
+
+The command line asks here before anything heavy is loaded: this file imports the standard library only.
+"""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unveil.core.errors import ExistsError, UnveilError
-from unveil.data.folders import reason, shown
+from unveil.core.errors import ConfigError, ExistsError, UnveilError
+from unveil.data.folders import SUFFIXES, reason, shown
+
+MARK = ("Software", "unveil")
+"""The text that every picture written here begins with, by which it is known again."""
+_NUMBERED = re.compile(r"\d{5,}\.png")
+_BEGINNING = 256  # bytes of a PNG in which the mark lies
+
+
+def check_pictures(path: Path, force: bool) -> None:
+    """Refuse a place where pictures should not go, before they are made.
+
+    A file takes the place of another by force only. A folder takes pictures if it is new or empty; by force also if it
+    holds nothing but numbered pictures that were written here, which are replaced. Hidden files are left alone.
+
+    Raises:
+        ConfigError: it is no place for pictures at all.
+        ExistsError: something is there.
+    """
+    if not path.name or path.name.lower() == ".png":
+        raise ConfigError(f"'{shown(path)}' is no name to save pictures by; give one, such as samples.png or a folder.")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ConfigError(f"'{shown(path)}' cannot be written: {shown(above.name)} is a file, not a folder.")
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        _check_file(path, force)
+    elif suffix in SUFFIXES and not path.is_dir():
+        raise ConfigError(f"'{shown(path)}': pictures are saved as one .png, which loses nothing, or in a folder.")
+    elif path.is_dir():
+        _check_folder(path, force)
+    elif path.exists():
+        raise ExistsError(f"'{shown(path)}' is a file; name a folder, or a file that ends in .png.")
+
+
+def _check_file(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise ExistsError(f"'{shown(path)}' is a folder; name a file in it, or remove it.")
+    if path.exists() and not force:
+        raise ExistsError(f"'{shown(path)}' exists already; choose another name, or overwrite it with force.")
+
+
+def _check_folder(path: Path, force: bool) -> None:
+    held = sorted(name for name in os.listdir(path) if not name.startswith("."))
+    foreign = next((name for name in held if not is_ours(path / name)), None)
+    if foreign is not None:
+        raise ExistsError(
+            f"The folder '{shown(path)}' holds '{shown(foreign)}', which is none of the pictures that are saved here, so "
+            "nothing is put beside it; choose another folder."
+        )
+    if held and not force:
+        raise ExistsError(f"The folder '{shown(path)}' holds pictures; choose another, or replace them with force.")
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a file is a numbered picture that was written here."""
+    if not _NUMBERED.fullmatch(file.name) or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return "\0".join(MARK).encode() in opened.read(_BEGINNING)
 
 
 @contextmanager
@@ -18,10 +80,7 @@ def new_file(path: Path, force: bool) -> Iterator[Path]:
         ExistsError: `path` is there already, and `force` is false.
         UnveilError: it cannot be written, as on a full disk; nothing is left behind.
     """
-    if path.is_dir():
-        raise ExistsError(f"'{shown(path)}' is a folder; name a file in it, or remove it.")
-    if path.exists() and not force:
-        raise ExistsError(f"'{shown(path)}' exists already; choose another name, or give force=True (--force).")
+    _check_file(path, force)
     temporary = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,9 @@ def inception_score(logits: Features, *, splits: int = 10, seed: int = 0) -> Mea
             'space with FeatureSpace.of(network, name, output="logits").'
         )
     if not 1 <= splits <= len(logits):
-        raise ConfigError(f"{splits} splits of {len(logits)} images were asked for; ask for 1 to {len(logits)}.")
+        raise ConfigError(
+            f"{splits} splits of {len(logits)} images were asked for; take 1 to {len(logits)} splits, or more images."
+        )
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(seed))
     scores = []
     for part in order.tensor_split(splits):

@@ -48,6 +48,10 @@ def kernel_distance(
     about = features.against(reference)
     fewest = min(len(features), len(reference))
     size = min(1000, fewest // 2) if subset_size is None else subset_size
+    if subset_size is None and size < 2:
+        raise ConfigError(
+            f"The kernel distance needs 4 images or more in each set; the sets hold {len(features)} and {len(reference)}."
+        )
     if not 2 <= size <= fewest or subsets < 1:
         raise ConfigError(
             f"The kernel distance was asked for {subsets} subsets of {size} images from sets of {len(features)} and "

@@ -39,8 +39,8 @@ def precision_recall(
     about = features.against(reference)
     if not 1 <= k < min(len(features), len(reference)):
         raise ConfigError(
-            f"Neighbour k={k} was asked for in sets of {len(features)} and {len(reference)}; k must be at least 1 and "
-            "less than both."
+            f"Precision and recall look for the k-th neighbour of every image in its set, so k must be 1 or more and less "
+            f"than the images of each; k is {k}, and the sets hold {len(features)} and {len(reference)}."
         )
     fake, real = features.values.double(), reference.values.double()
     inside = _count_within(fake, real, k, block)

@@ -218,6 +218,10 @@ def load_inception(path: str | Path) -> Inception:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file {path}; give the path of Inception weights, published as {PUBLISHED}.")
+    try:
+        path.open("rb").close()  # safetensors would say of a file without permission that there is none
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {str(error.strerror).lower()}.") from None
     weights = _read(path)
     with torch.device("meta"):
         network = Inception()
@@ -251,8 +255,11 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         plain = path.suffix == ".safetensors"
         weights = load_file(path) if plain else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes the readers raise errors of many kinds
-        raise DataError(f"{path} cannot be read as a .pth or .safetensors file of tensors: {error}") from error
+    except Exception:  # a damaged file makes the readers raise errors of many kinds, with advice that is not for here
+        raise DataError(
+            f"{path} cannot be read as weights: it is no .pth or .safetensors file of tensors, or a damaged one. "
+            f"The file wanted is {PUBLISHED}."
+        ) from None
     if not isinstance(weights, dict) or not all(isinstance(weight, Tensor) for weight in weights.values()):
         raise DataError(f"{path} holds no plain table of tensors; give the published file {PUBLISHED}.")
     return dict(weights)

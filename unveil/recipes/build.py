@@ -15,6 +15,8 @@ from unveil.models.classifier import FeatureClassifier
 from unveil.models.diffusion import Diffusion
 from unveil.networks.classifier import Classifier
 from unveil.networks.unet import UNet
+from unveil.recipes.build_restoration import build_denoiser, build_restoration
+from unveil.recipes.restoration import BlindDenoiserSpec, RestorationSpec
 from unveil.recipes.schema import (
     ClassifierSpec,
     CovarianceSpec,
@@ -80,6 +82,10 @@ def build_model(recipe: Recipe, shape: Sequence[int], classes: int | None = None
                 return build_diffusion(spec, shape, classes)
             case ClassifierSpec() as spec:
                 return build_classifier(spec, shape, classes)
+            case BlindDenoiserSpec() as spec:
+                return build_denoiser(spec, shape)
+            case RestorationSpec() as spec:
+                return build_restoration(spec, shape)
 
 
 def build_diffusion(spec: DiffusionSpec, shape: Sequence[int], classes: int | None) -> Diffusion:

@@ -8,6 +8,7 @@ Sampler = Literal[
     "ddim", "ancestral", "annealed-langevin", "consistent-annealed",
     "euler", "heun", "rk45", "reverse-sde", "predictor-corrector",
 ]  # fmt: skip
+Solver = Literal["half-quadratic", "douglas-rachford", "ddrm", "posterior", "denoise"]
 CHAINS = frozenset({"ddim", "ancestral", "annealed-langevin", "consistent-annealed"})
 """Samplers that walk a schedule's own steps, where it has some."""
 

@@ -34,6 +34,16 @@ ACCEPTED = {
     "string_type": "it must be text",
     "tuple_type": "it must be a row of numbers, such as 1,2",
 }
+WRITTEN = {
+    "data.size": "32 for a square, or 32x48 for a height and a width",
+    "data.resize": "true, false, or the short side in pixels, such as 64",
+    "model.network.mult": "1,2,2",
+    "model.network.attention": "1, or 0,1 for several levels",
+    "training.betas": "[0.9,0.999]",
+}
+"""How values are written of which the shape is easily mistaken."""
+_MISSHAPEN = {"too_short", "too_long", "missing", "tuple_type", "int_type", "int_parsing", "int_from_float",
+              "float_type", "float_parsing", "bool_type", "bool_parsing"}  # fmt: skip
 
 
 def explain(error: ValidationError, raw: Mapping[str, Any], origin: str) -> ConfigError:
@@ -72,6 +82,8 @@ def _sentence(problem: Any, raw: Mapping[str, Any]) -> str:
             return f"{name}: {complaint}." if name else f"{complaint}."
         case "model_type" | "model_attributes_type":
             return f"{name} is {given!r}, where keys and values are wanted: {_example(place, raw)}."
+        case kind if name in WRITTEN and kind in _MISSHAPEN:
+            return f"{name} is {given!r}; write it as {WRITTEN[name]}."
         case kind:
             return f"{name} is {given!r}; {ACCEPTED.get(kind, problem['msg']).format(**details)}."
 

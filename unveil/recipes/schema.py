@@ -7,47 +7,12 @@ name in `ModelSpec`, and one more `case` in `build.py`. Nothing here imports tor
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from unveil.recipes.choices import CHAINS, Sampler
+from unveil.recipes.restoration import BlindDenoiserSpec, RestorationSpec
+from unveil.recipes.spec import Count, Positive, Row, Share, Size, Spec, Whole
 from unveil.training.options import Decay, Options, Precision
-
-
-def _whole(value: Any) -> Any:
-    """Read 1e5 and '1e5' as the whole numbers they are: YAML takes the second for text."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return value
-    return int(number) if number.is_integer() and not isinstance(value, bool) else value
-
-
-def _row(value: Any) -> Any:
-    """Read '1,2,2' and '28x36' as rows of numbers, which need no quotes in a shell, and one number as a row of one."""
-    if isinstance(value, str):
-        return value.replace("x", ",").split(",")
-    return (value,) if isinstance(value, int) else value
-
-
-def _square(value: Any) -> Any:
-    """Read one number as the two equal sides of a square."""
-    side = _whole(value)
-    return (side, side) if isinstance(side, int) else _row(value)
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Count = Annotated[Whole, Field(ge=1)]
-Row = Annotated[tuple[Whole, ...], BeforeValidator(_row)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Size = Annotated[tuple[Count, Count], BeforeValidator(_square)]
-
-
-class Spec(BaseModel):
-    """A frozen value in which an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 
@@ -176,7 +141,7 @@ class ClassifierSpec(Spec):
     features: Count = Field(default=128, description="how many numbers describe a picture")
 
 
-ModelSpec = Annotated[DiffusionSpec | ClassifierSpec, Field(discriminator="kind")]
+ModelSpec = Annotated[DiffusionSpec | ClassifierSpec | BlindDenoiserSpec | RestorationSpec, Field(discriminator="kind")]
 
 
 # --- data, training, sampling ----------------------------------------------------------------------------------------
@@ -185,8 +150,8 @@ ModelSpec = Annotated[DiffusionSpec | ClassifierSpec, Field(discriminator="kind"
 class DataSpec(Spec):
     """Where the images are, and how they come to one size: see `unveil.data.open_images`.
 
-    The size, channels and classes that are not given are found in the data when training starts, and are written into
-    the run's own recipe.
+    The size, channels and classes that are not given, and what the classes are called, are found in the data when
+    training starts, and are written into the run's own recipe.
     """
 
     source: str | None = Field(default=None, description="a folder, a file, or the name of an embedded source")
@@ -202,6 +167,7 @@ class DataSpec(Spec):
     flip: bool = Field(default=False, description="mirror images at random")
     limit: Count | None = Field(default=None, description="use at most so many images")
     classes: Count | None = None
+    class_names: tuple[str, ...] | None = Field(default=None, description="what the classes are called, in their order")
 
 
 class TrainingSpec(Spec):

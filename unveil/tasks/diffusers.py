@@ -15,7 +15,7 @@ from unveil.recipes.schema import (
     TrainingSpec,
     UNetSpec,
 )
-from unveil.tasks.run import Run, load
+from unveil.tasks.run import Run, load, read_recipe
 
 if TYPE_CHECKING:
     import torch
@@ -85,28 +85,40 @@ def export(run: Run | str | Path, folder: str | Path, *, label: int | None = Non
         ExistsError: something is there, and `force` is not given.
         RunError: it is not a run.
     """
-    run = run if isinstance(run, Run) else load(run)
-    spec = run.recipe.model
-    if not isinstance(spec, DiffusionSpec):
-        raise ConfigError(f"{run.path} is a {spec.kind}; only diffusions have a counterpart in diffusers.")
-    _check_words(spec)
+    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    spec = check_export(recipe, run.path if isinstance(run, Run) else run)
 
     from unveil.models.diffusers_format import write_diffusers
 
-    assert run.recipe.data.size is not None
+    run = run if isinstance(run, Run) else load(run)
+    assert recipe.data.size is not None
     return write_diffusers(
         folder,
         run.model.net,
         run.model.schedule.betas,
-        run.recipe.data.size,
+        recipe.data.size,
         predict="eps" if spec.predict == "n" else spec.predict,
         label=label,
         force=force,
     )
 
 
-def _check_words(spec: DiffusionSpec) -> None:
-    """Refuse what diffusers' DDPM has no word for."""
+def check_export(recipe: Recipe, run: str | Path) -> DiffusionSpec:
+    """Refuse what diffusers' DDPM has no word for, before anything is loaded.
+
+    Args:
+        recipe: of the run.
+        run: what to call it.
+
+    Returns:
+        The model of the recipe.
+
+    Raises:
+        ConfigError: the model cannot be said in the words of diffusers, and why.
+    """
+    spec = recipe.model
+    if not isinstance(spec, DiffusionSpec):
+        raise ConfigError(f"{run} is a {spec.kind}; only diffusions have a counterpart in diffusers.")
     for fits, what in (
         (
             isinstance(spec.covariance, IdentitySpec),
@@ -121,3 +133,4 @@ def _check_words(spec: DiffusionSpec) -> None:
     ):
         if not fits:
             raise ConfigError(f"This model cannot be exported: diffusers' DDPMPipeline has no word for {what}.")
+    return spec

@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unveil.core.errors import ConfigError
+from unveil.core.errors import ConfigError, DataError
 from unveil.data.sources import check_source
+from unveil.recipes import Recipe
 from unveil.recipes.choices import either
 from unveil.tasks.feature_space import check_space, feature_space
-from unveil.tasks.figures import check_metrics
+from unveil.tasks.figures import check_count, check_metrics
 from unveil.tasks.images import absolute, open_data
 from unveil.tasks.likelihood import likelihood
 from unveil.tasks.report import Quiet, Report
@@ -26,6 +27,53 @@ if TYPE_CHECKING:
 SPLITS = ("train", "test", "all")
 MOST = 5000
 """Samples drawn when nobody says how many, if there are as many real images."""
+FEW = 200
+"""Figures of fewer samples or images are told to be unreliable."""
+
+
+def check_evaluation(
+    recipe: Recipe,
+    *,
+    data: str | Path | None = None,
+    metrics: Sequence[str] = ("frechet", "kernel", "pr"),
+    n: int | None = None,
+    split: "Split" = "test",
+    inception: str | Path | None = None,
+    features: Run | str | Path | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
+) -> tuple[list[str], str]:
+    """Refuse what cannot be evaluated, before anything is loaded. Arguments and errors are those of `evaluate`.
+
+    Returns:
+        The metrics by their plain names, and the source of the real images.
+    """
+    wanted = check_metrics(metrics, inception)
+    check_sampling(recipe, 1 if n is None else n, steps=steps, sampler=sampler, seed=seed, batch=batch)
+    if n is not None:
+        check_count(wanted, n)
+    if split not in SPLITS:
+        raise ConfigError(f"There is no split {split!r}; take {either(SPLITS)}.")
+    source = _real(recipe) if data is None else absolute(data)
+    check_space(inception, features)
+    return wanted, source
+
+
+def _real(recipe: Recipe) -> str:
+    """The images that a run was trained on, if they are still there."""
+    source = recipe.data.source
+    if source is None:
+        raise ConfigError("The run does not say what it was trained on; name the images to compare with (--data).")
+    try:
+        check_source(source)
+    except DataError as error:
+        raise DataError(
+            f"The images that the run was trained on cannot be opened: {str(error).partition(' Give ')[0]} If they were "
+            "moved, say where they are (--data)."
+        ) from None
+    return source
 
 
 def evaluate(
@@ -60,7 +108,7 @@ def evaluate(
         features: the run of a classifier to measure with.
         steps: of the sampler; the recipe's when None.
         sampler: its name; the recipe's when None.
-        seed: names the samples.
+        seed: names the samples, 0 to 2^63 - 1.
         batch: samples drawn at a time.
         report: told of progress.
 
@@ -72,19 +120,24 @@ def evaluate(
         RunError: it is not a run.
         DataError: data that is missing or damaged.
     """
-    wanted = check_metrics(metrics, inception)
     recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
-    check_sampling(recipe, 1 if n is None else n, steps=steps, sampler=sampler, batch=batch)
-    if split not in SPLITS:
-        raise ConfigError(f"There is no split {split!r}; take {either(SPLITS)}.")
-    source = absolute(data) if data is not None else recipe.data.source
-    if source is None:
-        raise ConfigError("The run does not say what it was trained on; name the images to compare with (--data).")
-    check_source(source)
-    check_space(inception, features)
+    wanted, source = check_evaluation(
+        recipe,
+        data=data,
+        metrics=metrics,
+        n=n,
+        split=split,
+        inception=inception,
+        features=features,
+        steps=steps,
+        sampler=sampler,
+        seed=seed,
+        batch=batch,
+    )
 
     report = report or Quiet()
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": source, "classes": None})})
+    others = {"source": source, "classes": None, "class_names": None}
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=others)})
     images = open_data(recipe, split=split, report=report)
     run = run if isinstance(run, Run) else load(run)
     found: list[Measure] = []
@@ -93,11 +146,21 @@ def evaluate(
         space = choose() if set(wanted) - {"bpd", "score"} else None
         scores = choose(output="logits") if "score" in wanted else None
         count = n or min(len(images), MOST)
+        check_count(wanted, count, len(images))
+        if min(count, len(images)) < FEW:
+            report.say(
+                f"{_counted(count, 'sample')} against {_counted(len(images), 'image')} are few: the figures are unreliable, "
+                "and compare only with figures of as many."
+            )
         x = sample(run, count, steps=steps, sampler=sampler, seed=seed, batch=batch, report=report)
         found += _compare(wanted, x, images, split, space, scores, report)
     if "bpd" in wanted:
         found.append(likelihood(run, images, n=n, split=split, seed=seed, batch=batch, report=report).measure)
     return found
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n:,} {thing}" + ("s" if n != 1 else "")
 
 
 def _compare(

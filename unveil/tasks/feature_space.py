@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core.errors import ConfigError
+from unveil.data.folders import reason
 from unveil.recipes import Recipe, dump, resolve
 from unveil.recipes.schema import ClassifierSpec
 from unveil.tasks.images import open_data
@@ -58,7 +59,8 @@ def feature_space(
         return FeatureSpace.of(run.model, f"{images.name}-classifier", output=output)
     if output == "logits":
         raise ConfigError(
-            f"The classifier score needs a classifier, and {images.name} has no labels to train one; give one by features."
+            f"The classifier score needs a classifier, and {images.name} has no labels to train one; give the run of one "
+            "(features)."
         )
     report.say(f"{images.name} has no labels to train a feature network, so pictures are compared pixel by pixel.")
     return PIXELS
@@ -68,17 +70,28 @@ def check_space(inception: str | Path | None, features: Run | str | Path | None)
     """Refuse what gives no features, before anything is loaded.
 
     Raises:
-        ConfigError: there is no such file of weights, or the run is no classifier's.
+        ConfigError: the file of weights is not there or cannot be read, or the run is no classifier's.
         RunError: it is not a run.
     """
-    if inception is not None and not Path(inception).is_file():
-        raise ConfigError(f"There is no file {inception} with Inception weights.")
+    if inception is not None:
+        _check_weights(Path(inception))
     if features is not None:
         recipe = features.recipe if isinstance(features, Run) else read_recipe(features)
         if not isinstance(recipe.model, ClassifierSpec):
             raise ConfigError(
                 f"The run to measure with is a {recipe.model.kind}; features come from a classifier's run."
             )
+
+
+def _check_weights(file: Path) -> None:
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder; name the file with the Inception weights.")
+    if not file.is_file():
+        raise ConfigError(f"There is no file {file} with Inception weights.")
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise ConfigError(f"The Inception weights {file} cannot be read: {reason(error)}.") from None
 
 
 def trained_classifier(recipe: Recipe, *, report: Report) -> Run:

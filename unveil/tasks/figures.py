@@ -16,6 +16,8 @@ METRICS = {
     "kid": "kernel, in Inception features only",
     "is": "score, of the Inception network only",
 }
+LEAST = {"frechet": 2, "kernel": 4, "pr": 4, "score": 10}
+"""Samples, and real images, below which a figure does not exist."""
 _PUBLISHED = {"fid": "frechet", "kid": "kernel", "is": "score"}
 
 
@@ -36,3 +38,16 @@ def check_metrics(metrics: Sequence[str], inception: str | Path | None) -> list[
     if not metrics:
         raise ConfigError(f"Name a metric: {either(list(METRICS))}.")
     return list(dict.fromkeys(_PUBLISHED.get(name, name) for name in metrics))
+
+
+def check_count(metrics: Sequence[str], n: int, real: int | None = None) -> None:
+    """Refuse to measure on too few samples, n of them, or too few real images.
+
+    Raises:
+        ConfigError: one of the metrics, by their plain names, does not exist for so few.
+    """
+    for name in metrics:
+        least, compares = LEAST.get(name, 1), name != "score"
+        if min(n, real if compares and real is not None else n) < least:
+            ask = f"{name} needs {least} samples or more" + (", and as many real images" if compares else "")
+            raise ConfigError(f"{ask}; n is {n}" + (f", and of real images there are {real}." if real else "."))

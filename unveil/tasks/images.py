@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unveil.core.errors import DataError
+from unveil.data.folders import shown
 from unveil.data.sources import check_source
 from unveil.recipes import Recipe
 from unveil.tasks.report import Report
@@ -18,11 +20,20 @@ NAMED = 5
 def open_data(
     recipe: Recipe, *, source: str | Path | None = None, split: "Split | None" = None, report: Report
 ) -> "Images":
-    """Open a recipe's images, or others as the recipe would, and tell what could not be read."""
+    """Open a recipe's images, or others as the recipe would, and tell what could not be read.
+
+    Raises:
+        DataError: they are missing or damaged, or neither grey nor in colour.
+    """
     from unveil.recipes.build import build_data
 
     with report.bar("reading images") as progress:
         images = build_data(recipe, source=source, split=split, progress=progress)
+    if images.shape[0] not in (1, 3):
+        raise DataError(
+            f"The pictures of '{images.name}' have {images.shape[0]} channels; a model learns from grey ones, of 1 channel, "
+            "or from RGB, of 3. Leave the others out of the array."
+        )
     if images.skipped:
         named = "; ".join(f"{name} ({reason})" for name, reason in images.skipped[:NAMED])
         more = f" and {len(images.skipped) - NAMED} more" if len(images.skipped) > NAMED else ""
@@ -34,9 +45,10 @@ def open_data(
 
 
 def with_found(recipe: Recipe, images: "Images") -> Recipe:
-    """A recipe with what only the data could tell: size, channels and classes."""
+    """A recipe with what only the data could tell: size, channels, classes and their names."""
     channels, *size = images.shape
-    found = {"size": tuple(size), "channels": channels, "classes": images.classes}
+    names = tuple(map(shown, images.class_names)) if images.class_names else None
+    found = {"size": tuple(size), "channels": channels, "classes": images.classes, "class_names": names}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=found)})
 
 

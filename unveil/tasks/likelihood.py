@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.numbers import check_seed, check_whole
 from unveil.data.sources import check_source
 from unveil.recipes.schema import DiffusionSpec, Recipe
 from unveil.tasks.images import open_data
@@ -33,7 +34,7 @@ class Bits:
     measure: "Measure"
 
 
-def check_likelihood(recipe: Recipe, n: int | None, batch: int, probes: int) -> None:
+def check_likelihood(recipe: Recipe, n: int | None, batch: int, probes: int, seed: int = 0) -> None:
     """Refuse what cannot be, before anything is loaded.
 
     Raises:
@@ -42,8 +43,8 @@ def check_likelihood(recipe: Recipe, n: int | None, batch: int, probes: int) -> 
     if not isinstance(recipe.model, DiffusionSpec):
         raise ConfigError(f"The run is a {recipe.model.kind}, which gives no likelihood; give the run of a diffusion.")
     for name, value in (("n", 1 if n is None else n), ("batch", batch), ("probes", probes)):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; it must be 1 or more.")
+        check_whole(name, value)
+    check_seed(seed)
 
 
 def likelihood(
@@ -67,7 +68,7 @@ def likelihood(
         images: a source of images, or opened ones.
         n: use the first so many; all when None.
         split: which part of a source.
-        seed: names the dequantisation and the probes of the divergence.
+        seed: names the dequantisation and the probes of the divergence, 0 to 2^63 - 1.
         batch: images at a time. The solver's steps suit a whole batch, so it moves results within their tolerance.
         probes: random directions in which the divergence is looked at; more take longer and scatter less.
         exact: look in every direction instead: no scatter, and as many backward passes as an image has numbers.
@@ -79,7 +80,7 @@ def likelihood(
         RunError: it is not a run.
     """
     recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
-    check_likelihood(recipe, n, batch, probes)
+    check_likelihood(recipe, n, batch, probes, seed)
     if isinstance(images, str | Path):
         check_source(images)
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from unveil.core.errors import ConfigError
+from unveil.core.numbers import check_amount, check_seed, check_whole
 from unveil.recipes.choices import CHAINS, Sampler, either, near
 from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
 
@@ -24,38 +26,49 @@ def check_sampling(
     *,
     steps: int | None = None,
     sampler: str | None = None,
+    seed: int = 0,
     batch: int = BATCH,
-    label: Sequence[int] = (),
+    label: int | str | Sequence[int | str] | None = None,
     guidance: float | None = None,
-) -> None:
+    temperature: float = 1.0,
+) -> list[int]:
     """Refuse what a model of this recipe cannot sample, before anything is loaded.
 
+    Returns:
+        The numbers of the classes that were asked for.
+
     Raises:
-        ConfigError: a number out of range, or labels for a model that knows none.
+        ConfigError: a number out of range, or labels that the model does not know.
     """
     spec = recipe.model
     if not isinstance(spec, DiffusionSpec):
         raise ConfigError(
             f"The run is a {spec.kind}, which measures pictures and makes none; give the run of a diffusion."
         )
-    for name, value in (("n", n), ("batch", batch), ("steps", 1 if steps is None else steps)):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; it must be 1 or more.")
-    name, known = sampler or recipe.sampling.sampler, get_args(Sampler)
+    for name, count in (("n", n), ("batch", batch), ("steps", 1 if steps is None else steps)):
+        check_whole(name, count)
+    check_seed(seed)
+    check_amount("temperature", temperature)
+    check_amount("guidance", 1.0 if guidance is None else guidance)
+    name, known = recipe.sampling.sampler if sampler is None else sampler, get_args(Sampler)
     if name not in known:
-        raise ConfigError(f"There is no sampler {name!r}{near(name, known, 1)} Known are {either(known)}.")
+        raise ConfigError(f"There is no sampler {name!r}{near(str(name), known, 1)} Known are {either(known)}.")
     length = getattr(spec.schedule, "steps", None)
     if name in CHAINS and length is not None and (steps or 1) > length:
         raise ConfigError(
             f"{steps} steps were asked of {name}, and this model's chain has {length}; take 1 to {length}."
         )
-    if not spec.labels and (label or guidance not in (None, 1.0)):
-        raise ConfigError("This model knows no labels, so it can follow none; train one with model.labels=true.")
-    wrong = [i for i in label if not 0 <= i < (recipe.data.classes or 0)]
-    if wrong:
-        raise ConfigError(
-            f"There is no label {wrong[0]}; this model's labels are 0 to {(recipe.data.classes or 0) - 1}."
-        )
+    if guidance not in (None, 1.0):
+        if not spec.labels:
+            raise ConfigError(
+                "This model knows no labels, so guidance has none to follow; train with model.labels=true."
+            )
+        if not spec.label_dropout:
+            raise ConfigError(
+                "Guidance needs a model that has also seen data without labels; train with model.label_dropout=0.1, or "
+                "leave guidance at 1."
+            )
+    return class_numbers(recipe, label)
 
 
 def sample(
@@ -66,8 +79,9 @@ def sample(
     sampler: str | None = None,
     seed: int = 0,
     batch: int = BATCH,
-    label: int | Sequence[int] | None = None,
+    label: int | str | Sequence[int | str] | None = None,
     guidance: float | None = None,
+    temperature: float = 1.0,
     report: Report | None = None,
     **options: Any,
 ) -> "Tensor":
@@ -80,13 +94,14 @@ def sample(
         n: how many samples.
         steps: of the sampler; the recipe's when None.
         sampler: its name; the recipe's when None.
-        seed: names the samples.
+        seed: names the samples, 0 to 2^63 - 1.
         batch: samples drawn at a time; it does not change them.
-        label: one for all, or some that the samples take in turn; for models trained with labels, which take all of
-            them in turn when None.
+        label: a class by its number or its name, one for all or some that the samples take in turn; for models trained
+            with labels, which take all of them in turn when None.
         guidance: above 1 follows the label more closely; the recipe's when None.
+        temperature: scales the noise at the start.
         report: told of progress.
-        options: what else the model's `sample` takes, such as temperature or eta.
+        options: what else the model's `sample` takes, such as clip or eta.
 
     Returns:
         (n, C, H, W) in [-1, 1], on the CPU.
@@ -96,8 +111,17 @@ def sample(
         RunError: it is not a run.
     """
     recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
-    labels = [label] if isinstance(label, int) else list(label or ())
-    check_sampling(recipe, n, steps=steps, sampler=sampler, batch=batch, label=labels, guidance=guidance)
+    labels = check_sampling(
+        recipe,
+        n,
+        steps=steps,
+        sampler=sampler,
+        seed=seed,
+        batch=batch,
+        label=label,
+        guidance=guidance,
+        temperature=temperature,
+    )
 
     import torch
 
@@ -125,6 +149,7 @@ def sample(
                 sampler=sampler or defaults.sampler,
                 generator=Streams(seed, chunk),
                 progress=lambda step, steps, done=done: progress(done * steps + step, len(chunks) * steps),
+                temperature=temperature,
                 **options,
             )
             drawn.append(x.cpu())

@@ -94,7 +94,7 @@ class RunFolder:
         """
         run = cls(path)
         if not run.path.exists():
-            raise RunError(f"There is no run at {run.path}{run._neighbours()}.")
+            raise RunError(f"There is no run at {run.path}{run._neighbours()}")
         if not run.path.is_dir():
             raise RunError(f"{run.path} is a file, not the folder of a run; give the folder that training made.")
         missing = [file.name for file in (run.recipe, run.weights) if not file.is_file()]
@@ -197,11 +197,11 @@ class RunFolder:
                 folder.rmdir()
 
     def _neighbours(self) -> str:
-        """Name the runs beside this path that are called nearly the same."""
+        """Name the runs beside this path that are called nearly the same; or end the sentence."""
         folder = self.path.parent
         runs = [file.parent.name for file in folder.glob("*/recipe.yaml")] if folder.is_dir() else []
         near = get_close_matches(self.path.name, runs)
-        return f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else ""
+        return f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else "."
 
 
 def places(state: Path) -> list[tuple[int, int]]:

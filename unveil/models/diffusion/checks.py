@@ -1,6 +1,7 @@
 """What a diffusion is made of and given, looked at before it is used."""
 
 import math
+import reprlib
 import warnings
 from typing import get_args
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.numbers import check_amount, check_whole
 from unveil.core.protocols import Covariance, Schedule
 from unveil.models.diffusion.loss import Distance, Reduction, Space
 from unveil.models.diffusion.prediction import Condition, Predict
@@ -45,9 +47,17 @@ def check_schedule(schedule: Schedule, predict: Predict, condition: Condition, h
     """Refuse a parameterisation that a schedule cannot have."""
     preserving = getattr(schedule, "variance_preserving", True)
     if predict == "v" and not preserving:
-        raise ConfigError("v-prediction needs a variance-preserving schedule; take predict=eps with this one.")
+        raise ConfigError("v-prediction needs a variance-preserving schedule; with this one predict eps.")
     if harmonic and (condition != "none" or preserving):
-        raise ConfigError("The harmonic correction is for variance-exploding schedules with condition=none.")
+        raise ConfigError("The harmonic correction is for variance-exploding schedules and the condition none.")
+
+
+def check_sampling(n: int, steps: int, guidance: float, temperature: float) -> None:
+    """Refuse numbers with which nothing can be sampled."""
+    check_whole("n", n, least=0)
+    check_whole("steps", steps)
+    check_amount("guidance", guidance)
+    check_amount("temperature", temperature)
 
 
 def check_covariance(cov: Covariance, shape: torch.Size) -> None:
@@ -63,7 +73,7 @@ def warn_of_scores(cov: Covariance) -> None:
     if condition > _ILL:
         warnings.warn(
             f"The covariance's condition number is {condition:.1e}: scores, and errors measured in their space, drown in "
-            "float32 rounding. Take space='white', a smaller power, or double precision.",
+            "float32 rounding. Take the space white, a smaller power, or double precision.",
             stacklevel=3,
         )
 
@@ -85,11 +95,12 @@ def checked_labels(label: Tensor | None, n: int, classes: int | None, device: to
         return None
     if classes is None:
         raise ConfigError("Labels were given to a model without classes; train one with model.labels=true.")
-    label = torch.as_tensor(label)
+    wanted = f"Labels are {n} whole numbers from 0 to {classes - 1} ({classes} for none)"
+    try:
+        label = torch.as_tensor(label)
+    except (TypeError, ValueError, RuntimeError):  # no numbers, or too large ones
+        raise ConfigError(f"{wanted}; these are {reprlib.repr(label)}.") from None
     if label.shape != (n,) or label.is_floating_point() or (n and (int(label.min()) < 0 or int(label.max()) > classes)):
-        reach = f", from {int(label.min())} to {int(label.max())}" if label.numel() else ""
-        raise ConfigError(
-            f"Labels are {n} whole numbers from 0 to {classes - 1} ({classes} for none); these are "
-            f"{label.dtype} of shape {tuple(label.shape)}{reach}."
-        )
+        low_high = f", from {label.min().item():g} to {label.max().item():g}" if label.numel() else ""
+        raise ConfigError(f"{wanted}; these are {label.dtype} of shape {tuple(label.shape)}{low_high}.")
     return label.to(device)

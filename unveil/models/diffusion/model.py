@@ -20,6 +20,7 @@ from unveil.models.diffusion.checks import (
     check_choices,
     check_covariance,
     check_numbers,
+    check_sampling,
     check_schedule,
     checked_labels,
     warn_of_range,
@@ -234,7 +235,9 @@ class Diffusion(nn.Module):
         if label is None:
             raise ConfigError("Guidance needs labels to follow; give label, or leave guidance at 1.")
         if not self.label_dropout:
-            raise ConfigError("Guidance needs a model that has seen data without labels; train with label_dropout=0.1.")
+            raise ConfigError(
+                "Guidance needs a model that has seen data without labels; train with a label_dropout above 0."
+            )
         return guided(conditional, partial(self.denoise, label=None, places=places), guidance)
 
     @property
@@ -288,9 +291,13 @@ class Diffusion(nn.Module):
 
         Returns:
             Samples, (n, C, H, W), in [-1, 1].
+
+        Raises:
+            ConfigError: a number out of range, or what does not fit this model.
+            ShapeError: an image or a latent of another shape than the samples.
+            DivergenceError: the state stopped being finite on the way.
         """
-        if n < 0:
-            raise ConfigError(f"{n} samples were asked for; take 0 or more.")
+        check_sampling(n, steps, guidance, temperature)
         if image is None and start != 1.0:
             raise ConfigError(f"To start at t = {start} an image is needed; without one sampling starts at 1.")
         for name, given in (("image", image), ("latent", latent)):

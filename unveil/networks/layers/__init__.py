@@ -13,3 +13,6 @@ from unveil.networks.layers.resampling import ConvUpsample as ConvUpsample
 from unveil.networks.layers.resampling import Padding as Padding
 from unveil.networks.layers.resampling import resampler as resampler
 from unveil.networks.layers.residual import ResidualBlock as ResidualBlock
+from unveil.networks.layers.styled import AdaptiveNorm as AdaptiveNorm
+from unveil.networks.layers.styled import Style as Style
+from unveil.networks.layers.styled import StyledBlock as StyledBlock

@@ -1,0 +1,290 @@
+"""Photographs restored: quality and time beside classical methods, and beside deepinv's solver with the same denoiser.
+
+Each picture is spoilt once, and everybody is given the same numbers. The denoiser is a run of photos-denoiser, trained on
+other photographs (--run, or --train to train one). Bicubic is torch's, total variation scikit-image's where there is
+noise alone and deepinv's elsewhere, BM3D its authors' package; deepinv's DPIR is half-quadratic splitting, as ours is.
+"""
+
+import statistics
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import measuring
+import torch
+import torch.nn.functional as F
+from measuring import Bench
+from torch import Tensor
+
+import unveil
+from unveil.core.protocols import Operator
+from unveil.core.random import Streams
+from unveil.data.decoding import load_image
+from unveil.metrics import psnr, ssim
+from unveil.tasks.measurements import Measurement, build, parse
+from unveil.tasks.restore import restore
+
+TASKS = {
+    "super-resolution x2": "downsample:2",
+    "super-resolution x4": "downsample:4",
+    "inpainting, 30% missing": "mask:0.3",
+    "inpainting, 70% missing": "mask:0.7",
+    "deblurring": "blur:gaussian:1.6,noise:2/255",
+    "denoising, 25 of 255": "noise:25/255",
+}
+QUICK_STEPS = 40
+
+
+@dataclass
+class Case:
+    """One picture and one way to spoil it: x is the truth, y what was measured, both (1, C, H, W)."""
+
+    measurement: Measurement
+    operator: Operator
+    x: Tensor
+    y: Tensor
+    seed: int
+
+
+Method = Callable[[Case], Tensor]
+
+
+def spoil(text: str, x: Tensor, seed: int) -> Case:
+    """Spoil a picture exactly as `restore(..., degrade=True, seed=seed)` does."""
+    measurement = parse(text)
+    operator = build(measurement, x.shape, canvas=x.shape, seed=seed)
+    y = operator.forward(x[None])
+    y = y + measurement.sigma * Streams(seed, 1).child(2).randn(y.shape)
+    return Case(measurement, operator, x[None], y, seed)
+
+
+def ours(run: unveil.Run) -> Method:
+    return lambda case: restore(run, case.x[0], case.measurement, degrade=True, seed=case.seed).image[None]
+
+
+# -- classical baselines ----------------------------------------------------------------------------------------------
+
+
+def bicubic(case: Case) -> Tensor:
+    return F.interpolate(case.y, size=case.x.shape[2:], mode="bicubic", align_corners=False)
+
+
+def tv_denoising(case: Case) -> Tensor:
+    from skimage.restoration import denoise_tv_chambolle
+
+    picture = case.y[0].permute(1, 2, 0).double().numpy()
+    clean = denoise_tv_chambolle(picture, weight=0.8 * case.measurement.sigma, channel_axis=-1)
+    return torch.from_numpy(clean).permute(2, 0, 1)[None].float()
+
+
+def tv_by_deepinv(dinv: object, case: Case) -> Tensor:
+    """Total variation by proximal gradients, at the best of three weights (chosen with the truth, to its advantage)."""
+    y, physics = unit(case.y), their_physics(dinv, case)
+    best: tuple[float, Tensor] | None = None
+    for weight in (2e-3, 5e-3, 1e-2):
+        tv = dinv.optim.PGD(
+            data_fidelity=dinv.optim.L2(),
+            prior=dinv.optim.TVPrior(n_it_max=20),
+            lambda_reg=weight,
+            stepsize=1.0,
+            max_iter=60,
+        )
+        x = signed(tv(y, physics))
+        quality = float(psnr(x.clamp(-1, 1), case.x)[0])
+        if best is None or quality > best[0]:
+            best = quality, x
+    assert best is not None
+    return best[1]
+
+
+def bm3d(case: Case) -> Tensor:
+    import bm3d as theirs
+
+    picture = unit(case.y)[0].permute(1, 2, 0).double().numpy()
+    if case.measurement.has("blur"):
+        from unveil.tasks.measurements import kernel
+
+        psf = kernel(case.measurement.parts[0]).numpy()
+        clean = theirs.bm3d_deblurring(picture, case.measurement.noise, psf)
+    else:
+        clean = theirs.bm3d_rgb(picture, case.measurement.noise)
+    return signed(torch.from_numpy(clean).permute(2, 0, 1)[None].float())
+
+
+# -- deepinv ----------------------------------------------------------------------------------------------------------
+
+
+def unit(x: Tensor) -> Tensor:
+    """From [-1, 1] to [0, 1]."""
+    return (x + 1) / 2
+
+
+def signed(x: Tensor) -> Tensor:
+    return 2 * x - 1
+
+
+def library(folder: str | None) -> object | None:
+    """deepinv, if it is there; it wants torchvision, and that wants operators of its own."""
+    if folder is not None:
+        sys.path.append(folder)
+    operators = torch.library.Library("torchvision", "DEF")
+    try:
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import deepinv
+    except ImportError:
+        return None
+    deepinv.kept = operators
+    return deepinv
+
+
+def their_physics(dinv: object, case: Case) -> object:
+    """The same measurement as they write it, of pictures in [0, 1]; it is checked to be the same."""
+    shape = tuple(case.x.shape[1:])
+    part = case.measurement.parts[0] if case.measurement.parts else None
+    physics = dinv.physics
+    match part.kind if part else "noise":
+        case "noise":
+            found = physics.Denoising()
+        case "mask":
+            found = physics.Inpainting(shape, mask=case.operator.keep.expand(shape).float())
+        case "blur":
+            from unveil.tasks.measurements import kernel
+
+            found = physics.BlurFFT(shape, filter=kernel(part).float()[None, None])
+        case _:
+            factor = int(part.numbers[0])
+            box = torch.full((1, 1, factor, factor), 1 / factor**2)
+            found = physics.Downsampling(shape, filter=box, factor=factor, padding="circular")
+    found.noise_model = physics.GaussianNoise(sigma=case.measurement.noise)
+    return found
+
+
+def dpir(dinv: object, run: unveil.Run) -> Method:
+    """Their half-quadratic splitting, given our network."""
+
+    class Denoiser(torch.nn.Module):
+        def forward(self, x: Tensor, sigma: object = None, **others: object) -> Tensor:
+            with torch.inference_mode():
+                return unit(run.model.net(signed(x)))
+
+    def method(case: Case) -> Tensor:
+        physics = their_physics(dinv, case)
+        sigma = max(case.measurement.noise, 2 / 255)
+        model = dinv.optim.DPIR(sigma=sigma, denoiser=Denoiser())
+        return signed(model(unit(case.y), physics))
+
+    def alone(case: Case) -> Tensor:
+        """Noise alone is taken away by the denoiser, without a solver."""
+        return signed(Denoiser()(unit(case.y)))
+
+    return lambda case: method(case) if case.measurement.parts else alone(case)
+
+
+# -- the measurement --------------------------------------------------------------------------------------------------
+
+
+def methods(text: str, run: unveil.Run, dinv: object | None) -> dict[str, Method]:
+    found: dict[str, Method] = {"ours": ours(run)}
+    measurement = parse(text)
+    if measurement.has("downsample"):
+        found["bicubic"] = bicubic
+    if not measurement.parts:
+        found["total variation (scikit-image)"] = tv_denoising
+    elif dinv is not None:
+        found["total variation (deepinv)"] = lambda case: tv_by_deepinv(dinv, case)
+    if not measurement.parts or measurement.has("blur"):
+        try:
+            import bm3d as _  # noqa: F401
+
+            found["BM3D"] = bm3d
+        except ImportError:
+            pass
+    if dinv is not None:
+        found["deepinv DPIR, the same denoiser"] = dpir(dinv, run)
+    return found
+
+
+def measure(bench: Bench, name: str, text: str, pictures: list[Tensor], run: unveil.Run, dinv: object | None) -> None:
+    contestants = methods(text, run, dinv)
+    quality: dict[str, list[float]] = {key: [] for key in contestants}
+    likeness: dict[str, list[float]] = {key: [] for key in contestants}
+    seconds: dict[str, list[float]] = {key: [] for key in contestants}
+    for seed, x in enumerate(pictures):
+        case = spoil(text, x, seed)
+        for key, method in contestants.items():
+            begin = bench.now()
+            found = method(case)
+            seconds[key].append(bench.now() - begin)
+            found = found.clamp(-1, 1)
+            quality[key].append(float(psnr(found, case.x)[0]))
+            likeness[key].append(float(ssim(found, case.x)[0]))
+    mine = statistics.mean(quality["ours"])
+    for key in contestants:
+        if key == "ours":
+            continue
+        theirs = statistics.mean(quality[key])
+        # PSNR is a logarithm: what counts is the difference, so it is given in the place of the ratio.
+        bench.figure(
+            f"{name}, PSNR", mine, "dB (ratio: the difference)", ">= 0", peer=theirs, peer_name=key, ratio=mine - theirs
+        )
+        bench.figure(
+            f"{name}, SSIM",
+            statistics.mean(likeness["ours"]),
+            "",
+            ">= 1",
+            peer=statistics.mean(likeness[key]),
+            peer_name=key,
+        )
+        goal = "<= 1" if "deepinv DPIR" in key else "> 0"
+        bench.figure(
+            f"{name}, time", statistics.median(seconds["ours"]), "s a picture", goal,
+            peer=statistics.median(seconds[key]), peer_name=key,
+        )  # fmt: skip
+
+
+def trained(options: Namespace) -> unveil.Run:
+    """The run that was named, or one that is trained now."""
+    if options.run is not None:
+        return unveil.load(options.run)
+    place = Path("runs/restore-photos") / ("quick" if options.quick else "photos-denoiser")
+    if (place / "weights.safetensors").is_file():
+        return unveil.load(place)
+    begin = time.perf_counter()
+    run = unveil.train("photos-denoiser", data=options.train, out=place, steps=QUICK_STEPS if options.quick else None)
+    print(f"trained in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+    return run
+
+
+def main() -> None:
+    parser = measuring.parser(__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/kodak"), help="a folder of clean photographs")
+    parser.add_argument("--run", type=Path, help="a run of photos-denoiser; one is trained without it")
+    parser.add_argument("--train", help="a folder of other photographs to train on; scikit-image's without it")
+    parser.add_argument("--peers", help="where deepinv and bm3d are")
+    parser.add_argument("-n", type=int, default=24, help="pictures")
+    parser.add_argument("--crop", type=int, default=256, help="side of the middle that is used; 0 for whole pictures")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    bench = measuring.begin(options)
+    files = sorted(path for path in options.data.iterdir() if path.suffix.lower() in (".png", ".jpg", ".tif"))
+    count, side = (1, 96) if options.quick else (options.n, options.crop)
+    pictures = []
+    for path in files[:count]:
+        x = load_image(path, 3)
+        height, width = x.shape[1:]
+        if side:
+            top, left = (height - side) // 2, (width - side) // 2
+            x = x[:, top : top + side, left : left + side]
+        pictures.append(x.contiguous())
+    run, dinv = trained(options), library(options.peers)
+    for name, text in TASKS.items():
+        if bench.wants(name):
+            measure(bench, name, text, pictures, run, dinv)
+
+
+if __name__ == "__main__":
+    main()

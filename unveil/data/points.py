@@ -1,0 +1,89 @@
+"""Points of the plane, drawn once from a mixture of Gaussians: data so small that a model can be seen whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unveil.core.errors import ConfigError
+from unveil.core.random import Randomness, Streams, rand, randn
+from unveil.data.store import digest
+
+
+@dataclass(frozen=True)
+class Points:
+    """A fixed set of points from Gaussians that stand evenly on a circle.
+
+    Args:
+        size: how many points; each Gaussian has as many, within one.
+        modes: how many Gaussians.
+        radius: of the circle; the first centre is (radius, 0).
+        std: of each Gaussian in both directions.
+        seed: names the set.
+
+    Attributes:
+        shape: of a sample, (2,).
+        classes: None.
+    """
+
+    size: int = 4000
+    modes: int = 8
+    radius: float = 2.0
+    std: float = 200**-0.5
+    seed: int = 0
+
+    shape = (2,)
+    classes = None
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.modes < 1 or self.radius < 0 or self.std <= 0:
+            raise ConfigError(
+                f"Points got size={self.size}, modes={self.modes}, radius={self.radius}, std={self.std}; it needs size and "
+                "modes of 1 or more, radius >= 0 and std > 0."
+            )
+
+    @property
+    def name(self) -> str:
+        """What the set is called."""
+        return f"{self.modes}-gaussians"
+
+    def __len__(self) -> int:
+        return self.size
+
+    @cached_property
+    def centres(self) -> Tensor:
+        """Where the Gaussians are, (modes, 2)."""
+        angles = 2 * torch.pi * torch.arange(self.modes, dtype=torch.float64) / self.modes
+        return (self.radius * torch.stack([angles.cos(), angles.sin()], dim=1)).float()
+
+    def draw(self, n: int, generator: Randomness = None) -> Tensor:
+        """Fresh points of the same distribution, (n, 2), each of a Gaussian at random."""
+        modes = (rand((n,), generator, dtype=torch.float64) * self.modes).long()
+        return self.centres[modes] + self.std * randn((n, 2), generator)
+
+    @cached_property
+    def points(self) -> Tensor:
+        """All of the set, (size, 2), the Gaussians taking turns."""
+        modes = torch.arange(self.size) % self.modes
+        return self.centres[modes] + self.std * randn((self.size, 2), Streams(self.seed, self.size))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names the numbers of the set."""
+        return digest(self.points.numpy()).hex()
+
+    def batch(
+        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """The points of some indices, (B, 2) float32, and {}; nothing is random about them.
+
+        Raises:
+            IndexError: an index is not in 0 .. size - 1.
+        """
+        places = torch.as_tensor(np.asarray(index, dtype=np.int64).reshape(-1))
+        if len(places) and not 0 <= int(places.min()) <= int(places.max()) < self.size:
+            raise IndexError(f"Indices {int(places.min())} to {int(places.max())} leave 0..{self.size - 1}.")
+        return self.points[places], {}

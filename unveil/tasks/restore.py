@@ -1,0 +1,278 @@
+"""Bring a spoilt picture back: what was done to it is known, and a run knows what pictures look like."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from unveil.core.errors import ConfigError, ShapeError
+from unveil.recipes.choices import Solver, either, near
+from unveil.recipes.schema import BlindDenoiserSpec, DiffusionSpec, Recipe, RestorationSpec
+from unveil.tasks.measurements import Measurement, before, build, kernel, parse
+from unveil.tasks.report import Quiet, Report
+from unveil.tasks.run import Run, load, read_recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unveil.core.protocols import Operator, Prior
+
+QUANTISED = 2 / 255 / 12**0.5
+"""Standard deviation of the rounding to 256 grey levels, for images in [-1, 1]."""
+LEAST_WINDOW = 32
+CONTRAST = 0.5
+"""Standard deviation of the pixels of an ordinary photograph in [-1, 1], about."""
+WINDOW = 512
+"""Side of the pieces in which a large picture is worked on, where the network takes any."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A picture that was brought back.
+
+    Attributes:
+        image: (C, H, W) in [-1, 1].
+        measured: what it was made from, as `Operator.forward` gives it, (1, ...).
+        canvas: the shape (C, H', W') to which the picture was continued for that.
+        simple: the measurement where it is a picture of the same size, else what the pseudo-inverse makes of it, (C, H, W).
+        truth: the clean picture, where it is known.
+        psnr: in dB against the truth: of the image, and of `simple`.
+        ssim: the same.
+        notes: what else a user should know.
+    """
+
+    image: "Tensor" = field(repr=False)
+    measured: "Tensor" = field(repr=False)
+    canvas: tuple[int, ...]
+    simple: "Tensor" = field(repr=False)
+    truth: "Tensor | None" = field(default=None, repr=False)
+    psnr: tuple[float, float] | None = None
+    ssim: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def panels(self) -> "list[Tensor]":
+        """What was measured, as a picture, then the restored one, then the truth if it is known; each (C, H, W)."""
+        looks = self.measured[0] if self.measured.ndim == 4 else self.simple
+        height, width = (self.image.shape[i] * looks.shape[i] // self.canvas[i] for i in (1, 2))
+        looks = looks[:, :height, :width] if self.measured.ndim == 4 else looks
+        return [looks.clamp(-1, 1), self.image, *([] if self.truth is None else [self.truth])]
+
+
+def check_restoring(
+    recipe: Recipe, measurement: Measurement, solver: str | None, *, degrade: bool, window: int | None = None
+) -> None:
+    """Refuse what cannot be restored, before torch is loaded.
+
+    Raises:
+        ConfigError: a run that is no prior, an unknown solver, or a measurement that only a clean picture can give.
+    """
+    if not isinstance(recipe.model, DiffusionSpec | BlindDenoiserSpec | RestorationSpec):
+        raise ConfigError(
+            f"The run is a {recipe.model.kind}, which restores nothing; give the run of a diffusion, a denoiser or a "
+            "restoration model, such as one of photos-denoiser."
+        )
+    if solver is not None and solver not in get_args(Solver):
+        raise ConfigError(
+            f"There is no solver {solver!r}{near(solver, get_args(Solver), 1)} Known are {either(get_args(Solver))}."
+        )
+    if window is not None and window < LEAST_WINDOW:
+        raise ConfigError(f"Pieces of {window} pixels a side are too small to work on; take {LEAST_WINDOW} or more.")
+    if measurement.needs_truth and not degrade:
+        raise ConfigError(
+            f"{measurement.text!r} draws at random what is measured, so it needs a clean picture to measure: add --degrade. To "
+            "fill a hole in a picture of your own, give the hole as a picture: mask:FILE, white where it is."
+        )
+
+
+def restore(
+    run: Run | str | Path,
+    image: "str | Path | Tensor",
+    operator: "str | Measurement",
+    *,
+    degrade: bool = False,
+    truth: "str | Path | Tensor | None" = None,
+    solver: str | None = None,
+    seed: int = 0,
+    window: int | None = None,
+    report: Report | None = None,
+    **options: Any,
+) -> Restored:
+    """Restore a picture of any size.
+
+    A network that knows one size is applied on overlapping windows, and pictures whose sides do not fit the operator are
+    continued by their mirror image and cut back.
+
+    Args:
+        run: a run whose model is a prior of pictures: a diffusion, a denoiser or a restoration model.
+        image: the measured picture, a file or (C, H, W) in [-1, 1].
+        operator: what was done to it, see `unveil.tasks.measurements.GRAMMAR`.
+        degrade: take `image` for the clean picture: measure it first, then restore that.
+        truth: the clean picture, to compare with.
+        solver: "half-quadratic", "douglas-rachford", "ddrm", "posterior" or "denoise"; without one "denoise" where
+            there is noise alone, else "half-quadratic".
+        seed: names all that is random.
+        window: side of the pieces in which the picture is worked on; without one the run's own size.
+        report: told of progress.
+        options: what else the solver takes, such as iterations.
+
+    Raises:
+        ConfigError: a value out of range, an operator that cannot be read, or a run that is no prior.
+        DataError: the picture is missing or damaged.
+        ShapeError: a mask or a truth of another size.
+    """
+    measurement = operator if isinstance(operator, Measurement) else parse(operator)
+    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    check_restoring(recipe, measurement, solver, degrade=degrade, window=window)
+
+    import torch
+
+    from unveil.core.random import Streams
+    from unveil.tasks.pictures import read_picture
+
+    report = report or Quiet()
+    given, notes = read_picture(image)
+    run = run if isinstance(run, Run) else load(run)
+    device = next(run.model.parameters()).device
+    shape = tuple(given.shape) if degrade else before(measurement, given.shape)
+    clean = given if degrade else None if truth is None else read_picture(truth)[0]
+    if clean is not None and tuple(clean.shape) != shape:
+        raise ShapeError(
+            f"The true picture has {_size(clean.shape)} pixels and {clean.shape[0]} channels; restoring gives "
+            f"{_size(shape)} and {shape[0]}. They must be the same."
+        )
+    canvas, more = _canvas(measurement, shape, degrade=degrade)
+    notes += more
+    a = build(measurement, shape, canvas=canvas, seed=seed)
+    with torch.no_grad():
+        if degrade:
+            y = a.forward(_continued(given[None].to(device), canvas[1:], wrap=False))
+            noise = Streams(seed, 1).child(2).randn(y.shape).to(y)
+            y = y + measurement.sigma * noise
+        else:
+            factor = measurement.factor
+            y = _continued(
+                given[None].to(device), (canvas[1] // factor, canvas[2] // factor), wrap=measurement.has("blur")
+            )
+        prior = prior_of(run, shape[0], window=window)
+        restored = _solve(prior, y, a, measurement, solver, Streams(seed, 1), report, options)
+        simple = y if y.shape[1:] == canvas else a.pinv(y)
+    cut = (..., slice(shape[1]), slice(shape[2]))
+    found, plain = restored[0][cut].clamp(-1, 1).cpu(), simple[0][cut].clamp(-1, 1).cpu()
+    psnr, ssim = _compared((found, plain), clean) if clean is not None else (None, None)
+    return Restored(found, y.cpu(), canvas, plain, clean, psnr, ssim, tuple(notes))
+
+
+def prior_of(run: Run, channels: int, *, window: int | None = None) -> "Prior":
+    """What a run knows of pictures, for pictures of any size with so many channels."""
+    from unveil.inverse.prior import DenoiserPrior
+    from unveil.inverse.windows import Windows
+
+    spec, data = run.recipe.model, run.recipe.data
+    known = data.channels or channels
+    match spec:
+        case BlindDenoiserSpec():
+            side = window or WINDOW
+            return Windows(run.model, (side, side), overlap=min(64, side // 4), align=16, channels=known)
+        case RestorationSpec():
+            prior: Prior = run.model.prior()
+        case _:
+            prior = DenoiserPrior(run.model.denoise, run.model.schedule, cov=run.model.cov)
+    size = data.size or (WINDOW, WINDOW)
+    if window is not None and window not in size:
+        raise ConfigError(f"This run's network knows pieces of {size[1]} x {size[0]}; leave --window to it.")
+    return Windows(prior, size, overlap=min(size) // 2, batch=64, channels=known)
+
+
+def _solve(
+    prior: "Prior", y: "Tensor", a: "Operator", measurement: Measurement, solver: str | None, streams: Any, report: Report,
+    options: Mapping[str, Any],
+) -> "Tensor":  # fmt: skip
+    import torch
+
+    from unveil import inverse
+
+    name = solver or ("denoise" if not measurement.parts else "half-quadratic")
+    sigma = max(measurement.sigma, QUANTISED)
+    if name == "denoise":
+        if measurement.parts:
+            raise ConfigError("The solver denoise takes away noise alone; leave --solver out, or take half-quadratic.")
+        level = 1 + min(range(len(prior.sigmas)), key=lambda j: abs(prior.sigmas[j] - sigma))
+        with report.bar("restoring") as progress:
+            clean = prior.restore(y, level, streams)
+            progress(1, 1)
+        return clean
+    solvers: dict[str, Callable[..., Tensor]] = {
+        "half-quadratic": inverse.half_quadratic,
+        "douglas-rachford": inverse.douglas_rachford,
+        "ddrm": inverse.ddrm,
+        "posterior": inverse.posterior_sampling,
+    }
+    if measurement.has("blur") and name in ("half-quadratic", "douglas-rachford"):
+        # A pseudo-inverse of a blur is all noise; this is the least-squares answer of a picture of ordinary contrast.
+        options = {"start": a.prox(torch.zeros_like(a.adjoint(y)), y, (CONTRAST / sigma) ** 2)} | dict(options)
+    with report.bar("restoring") as progress:
+        try:
+            return solvers[name](prior, y, a, sigma_y=sigma, generator=streams, progress=progress, **options)
+        except TypeError as error:
+            if "unexpected keyword" in str(error):
+                unknown = str(error).rsplit("argument", 1)[-1].strip()
+                raise ConfigError(f"The solver {name} takes no {unknown}.") from None
+            raise
+
+
+def _canvas(measurement: Measurement, shape: tuple[int, ...], *, degrade: bool) -> tuple[tuple[int, ...], list[str]]:
+    """The size that a picture is continued to, and what is to be said of it."""
+    channels, height, width = shape
+    factor, notes = measurement.factor, []
+    tall, wide = (side + -side % factor for side in (height, width))
+    if (tall, wide) != (height, width):
+        notes.append(
+            f"{width} x {height} pixels do not divide by {factor}: the picture was continued to {wide} x {tall}, and cut back."
+        )
+    blurs = [kernel(part) for part in measurement.parts if part.kind == "blur"]
+    if blurs and not degrade:
+        # A blur that wraps round would mix opposite borders: between them a strip is laid that leads from one to the other.
+        tall, wide = (
+            side + -(-2 * max(k.shape[axis] for k in blurs) // factor) * factor for axis, side in ((0, tall), (1, wide))
+        )
+    return (channels, tall, wide), notes
+
+
+def _continued(x: "Tensor", size: tuple[int, ...], *, wrap: bool) -> "Tensor":
+    """x continued below and to the right by its mirror image, which with `wrap` fades into that of the other border."""
+    import torch
+
+    for axis, side in ((-2, size[0]), (-1, size[1])):
+        length = x.shape[axis]
+        more = side - length
+        if more <= 0:
+            continue
+        if more > length:
+            raise ShapeError(
+                f"A picture of {_size(x.shape)} pixels is too small for this operator; its blur is as wide."
+            )
+        strip = x.flip(axis).narrow(axis, 0, more)
+        if wrap:
+            shape = [1] * x.ndim
+            shape[axis] = more
+            fade = (torch.arange(more, device=x.device, dtype=x.dtype) + 0.5).div(more).reshape(shape)
+            strip = torch.lerp(strip, x.flip(axis).narrow(axis, length - more, more), fade)
+        x = torch.cat([x, strip], axis)
+    return x
+
+
+def _compared(
+    found: tuple["Tensor", "Tensor"], clean: "Tensor"
+) -> tuple[tuple[float, float], tuple[float, float] | None]:
+    from unveil.metrics import psnr, ssim
+
+    quality = [float(psnr(x[None], clean[None])[0]) for x in found]
+    if min(clean.shape[1:]) < 11:  # the window of SSIM
+        return (quality[0], quality[1]), None
+    likeness = [float(ssim(x[None], clean[None])[0]) for x in found]
+    return (quality[0], quality[1]), (likeness[0], likeness[1])
+
+
+def _size(shape: Any) -> str:
+    return f"{shape[-1]} x {shape[-2]}"
