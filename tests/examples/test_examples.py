@@ -1,5 +1,6 @@
 """Every example runs, in its quick mode, and leaves the pictures that it names."""
 
+import html
 import os
 import re
 import subprocess
@@ -47,16 +48,40 @@ def test_examples_are_numbered_from_one_and_short():
         assert len(path.read_text(encoding="utf-8").splitlines()) < 70, path.name
 
 
-def test_demo_leaves_a_page_that_needs_nothing_else(tmp_path):
-    demo = REPOSITORY / "examples" / "demo.py"
-    done = run([demo, "--out", "demo", "--steps", "3"], tmp_path, UNVEIL_QUICK="1")
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory):
+    """A folder with the page of the demo, and what the demo said."""
+    place = tmp_path_factory.mktemp("shown")
+    done = run([REPOSITORY / "examples" / "demo.py", "--out", "demo", "--steps", "3"], place, UNVEIL_QUICK="1")
     assert done.returncode == 0, done.stdout + done.stderr
-    page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
+    return place, done.stdout
+
+
+def test_demo_leaves_a_page_that_needs_nothing_else(shown):
+    place, said = shown
+    page = (place / "demo" / "index.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "http" not in page
     pictures = re.findall(r'src="([^"]+)"', page)
     assert len(pictures) > 10
-    assert all((tmp_path / "demo" / picture).is_file() for picture in pictures)
+    assert all((place / "demo" / picture).is_file() for picture in pictures)
+    assert len({(place / "demo" / picture).read_bytes() for picture in pictures}) == len(pictures)
+    assert re.search(r"^Part 3 of 7, .* left: ", said, re.M)
+
+
+def test_programs_on_the_page_of_the_demo_make_its_pictures_again(shown):
+    place, _ = shown
+    page = (place / "demo" / "index.html").read_text(encoding="utf-8")
+    programs = [html.unescape(code) for code in re.findall(r"<pre>(from .*?)</pre>", page, re.S)]
+    before = {file: file.read_bytes() for file in (place / "demo").glob("*.png")}
+    for file in before:
+        file.unlink()
+    (place / "pasted.py").write_text("\n".join(programs), encoding="utf-8")
+    done = run(["pasted.py"], place)
+    assert done.returncode == 0, done.stderr
+    assert {file: file.read_bytes() for file in (place / "demo").glob("*.png")} == before
+    for line in done.stdout.splitlines():
+        assert all(f">{cell}<" in page for cell in re.split(" {2,}", line))
 
 
 def test_demo_leaves_other_folders_alone(tmp_path):
