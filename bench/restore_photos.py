@@ -157,8 +157,10 @@ def their_physics(dinv: object, case: Case) -> object:
             found = physics.BlurFFT(shape, filter=kernel(part).float()[None, None])
         case _:
             factor = int(part.numbers[0])
-            box = torch.full((1, 1, factor, factor), 1 / factor**2)
+            box = torch.zeros(1, 1, 2 * factor - 1, 2 * factor - 1)  # centred where their samples lie
+            box[..., :factor, :factor] = 1 / factor**2
             found = physics.Downsampling(shape, filter=box, factor=factor, padding="circular")
+    assert float((found.A(unit(case.x)) - unit(case.operator.forward(case.x))).abs().max()) < 1e-4 or part.kind == "mask"
     found.noise_model = physics.GaussianNoise(sigma=case.measurement.noise)
     return found
 
@@ -264,7 +266,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/kodak"), help="a folder of clean photographs")
     parser.add_argument("--run", type=Path, help="a run of photos-denoiser; one is trained without it")
     parser.add_argument("--train", help="a folder of other photographs to train on; scikit-image's without it")
-    parser.add_argument("--peers", help="where deepinv and bm3d are")
     parser.add_argument("-n", type=int, default=24, help="pictures")
     parser.add_argument("--crop", type=int, default=256, help="side of the middle that is used; 0 for whole pictures")
     options = parser.parse_args()

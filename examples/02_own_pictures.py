@@ -4,7 +4,7 @@
 
 Without a folder some photographs that come with scikit-image are cut into one first. To be done in a minute or so this
 learns pictures of 16 x 16 pixels, for a few hundred steps: colours, edges and textures come, things do not. The recipe's
-own 20,000 steps of 32 x 32 pixels give more.
+own 10,000 steps of 32 x 32 pixels give more.
 """
 
 import os

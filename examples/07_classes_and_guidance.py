@@ -29,7 +29,9 @@ unveil.save_images(torch.cat(rows), "guidance.png", columns=10, force=True)
 print("Rows of guidance 0, 1, 2 and 4, columns of classes 0 to 9, are in guidance.png")
 
 # Start from a real picture instead of noise: what is coarse survives, what is fine is made anew.
-real, _ = unveil.open_images("digits", split="test").batch(range(10))
-again = [unveil.sample(run, 10, steps=3 if QUICK else 20, image=real, start=start) for start in (0.2, 0.4, 0.6)]
+real, known = unveil.open_images("digits", split="test").batch(range(10))
+labels = known["label"].tolist()  # without them the samples would take the classes in turn
+walk = {"steps": 3 if QUICK else 20, "label": labels, "image": real}
+again = [unveil.sample(run, 10, start=start, **walk) for start in (0.2, 0.4, 0.6)]
 unveil.save_images(torch.cat([real, *again]), "again.png", columns=10, force=True)
 print("Real digits, and what becomes of them from t = 0.2, 0.4 and 0.6, are in again.png")

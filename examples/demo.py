@@ -2,19 +2,25 @@
 
     python examples/demo.py --out demo
 
-The data comes with scikit-learn; nothing is downloaded. On two CPU cores it takes two or three minutes.
+The data comes with scikit-learn; nothing is downloaded. On two idle CPU cores it takes a minute and a half. The functions
+`draw_...` below are shown on the page as they are, each beside its pictures, so they import what they need themselves.
 """
 
 import argparse
+import ast
 import html
+import inspect
+import io
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
+import textwrap
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -22,53 +28,73 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on pictures this small several threads only wait for each other
 
-QUICK = bool(os.environ.get("UNVEIL_QUICK"))  # leaves out what takes long, for tests
 MARK = ".made-by-the-demo"
 MODELS = {"digits-ddpm": "white noise", "digits-free-field": "smooth noise"}
-CHANGES = ["model.labels=true", "model.stratified=true", "training.lr=2e-3", "training.decay=cosine", "training.ema=0.99",
-           "training.log_every=10", "training.sample_every=0"]  # fmt: skip
-SAMPLERS = ["ddim", "ancestral", "euler", "consistent-annealed", "heun", "reverse-sde", "annealed-langevin",
-            "predictor-corrector"]  # fmt: skip
-TEN = list(range(10))
+CHANGES = ["model.labels=true", "model.stratified=true", "training.batch_size=32", "training.lr=2e-3",
+           "training.ema=0.99", "training.log_every=10", "training.sample_every=0"]  # fmt: skip
+if os.environ.get("UNVEIL_QUICK"):  # a network that is done in no time and draws nothing much, for tests
+    CHANGES += ["model.network.channels=8", "model.network.attention=[]"]
 console = Console(highlight=False, soft_wrap=True)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture of the page: what it is, and what makes it."""
-
-    title: str
-    text: str
-    pictures: dict[str, str]  # file -> caption
-    code: str
 
 
 def main() -> int:
     """Do everything; 0 when the page is there, 2 when the folder is somebody else's, 1 when training failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("demo"), help="the folder to leave the page in")
-    parser.add_argument("--steps", type=int, default=1200, help="training steps of each model")
+    parser.add_argument("--steps", type=int, default=800, help="training steps of each model")
     given = parser.parse_args()
     out: Path = given.out
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         console.print(f"{out} was not made by the demo, so it is left alone; name another folder with --out.")
         return 2
-    began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).touch()
-    console.print("Training two small diffusion models on 1,438 handwritten digits, side by side.")
-    if failed := train(out / "runs", given.steps):
+    parts = Parts({"training two small models, side by side": TRAINING} | {f.title: f.seconds for f in FIGURES})
+    with parts.next():
+        failed = train(out / "runs", given.steps, parts)
+    if failed:
         console.print(failed)
         return 1
-    figures = []
-    for what, draw in PICTURES.items():
-        with console.status(f"Drawing: {what}"):
-            figures.append(draw(out))
-        console.print(f"  drawn: {what}")
-    seconds = time.monotonic() - began
-    write_page(out, figures, given.steps, seconds)
-    console.print(f"Done in {seconds:.0f} seconds. Open {out / 'index.html'} in a browser.")
+    printed = []
+    for figure in FIGURES:
+        with parts.next(), redirect_stdout(io.StringIO()) as said:
+            figure.draw(out)
+        printed.append(said.getvalue())
+    write_page(out, printed, given.steps, parts.elapsed())
+    console.print(f"Done in {parts.elapsed():.0f} seconds. Open {out / 'index.html'} in a browser.")
     return 0
+
+
+class Parts:
+    """Tells which part is being done, and about how long everything will still take.
+
+    Args:
+        seconds: for each part what it took on some machine; how long it takes on this one is learned on the way.
+    """
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self.seconds = seconds
+        self.done = 0
+        self.began = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.began
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """Announce the next part, and count it when it is over."""
+        console.print(f"Part {self.done + 1} of {len(self.seconds)}, {self.left()}: {list(self.seconds)[self.done]}")
+        yield
+        self.done += 1
+
+    def left(self, share: float = 0.0) -> str:
+        """How long it still takes, when `share` of the present part is done."""
+        each = list(self.seconds.values())
+        known = sum(each[: self.done]) + share * (each[self.done] if self.done < len(each) else 0.0)
+        slowness = self.elapsed() / known if known > sum(each) / 20 else 1.0
+        minutes = round(slowness * (sum(each) - known) / 60)
+        return f"about {minutes} minute{'s' * (minutes > 1)} left" if minutes else "less than a minute left"
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -76,20 +102,19 @@ def main() -> int:
 
 def train_command(recipe: str, run: Path, steps: int) -> list[str]:
     """The command that trains a model."""
-    return ["train", recipe, "--out", str(run), "--steps", str(steps), *CHANGES]
+    return ["train", recipe, "--out", str(run), "--force", "--steps", str(steps), *CHANGES]
 
 
-def train(runs: Path, steps: int) -> str:
+def train(runs: Path, steps: int, parts: Parts) -> str:
     """Run both trainings at once, one core each, and watch their logs; says what went wrong, if anything did."""
     columns = TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}")
     jobs = {}
     runs.mkdir(exist_ok=True)
     for recipe in MODELS:
-        shutil.rmtree(runs / recipe, ignore_errors=True)
-        log = (runs / f"{recipe}.txt").open("w")
         command = [sys.executable, "-m", "unveil", *train_command(recipe, runs / recipe, steps)]
-        jobs[recipe] = subprocess.Popen(command, stdout=log, stderr=log)
-        log.close()
+        with (runs / f"{recipe}.txt").open("w") as log:
+            jobs[recipe] = subprocess.Popen(command, stdout=log, stderr=log)
+    began = time.time()
     try:
         with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
             tasks = {recipe: bars.add_task(f"{recipe:<18}", total=steps, loss="") for recipe in jobs}
@@ -97,15 +122,15 @@ def train(runs: Path, steps: int) -> str:
             while any(job.poll() is None for job in jobs.values()):
                 time.sleep(0.5)
                 for recipe, task in tasks.items():
-                    step, loss = newest(runs / recipe / "log.jsonl")
+                    step, loss = newest(runs / recipe / "log.jsonl", began)
                     bars.update(task, completed=step, loss=loss)
                 if not console.is_terminal and time.monotonic() - said > 15:  # a bar needs a terminal, a line does not
                     said = time.monotonic()
-                    console.print(
-                        "  " + ", ".join(f"{bar.description.strip()} {bar.completed:.0f}/{steps}" for bar in bars.tasks)
-                    )
+                    counts = [f"{bar.description.strip()} {bar.completed:.0f}/{steps}" for bar in bars.tasks]
+                    share = sum(bar.completed for bar in bars.tasks) / (steps * len(jobs))
+                    console.print(f"  {', '.join(counts)}; {parts.left(share)}")
             for recipe, task in tasks.items():
-                bars.update(task, completed=newest(runs / recipe / "log.jsonl")[0])
+                bars.update(task, completed=newest(runs / recipe / "log.jsonl", began)[0])
     finally:
         for job in jobs.values():
             if job.poll() is None:
@@ -115,43 +140,32 @@ def train(runs: Path, steps: int) -> str:
     return (runs / f"{bad}.txt").read_text() if bad else ""
 
 
-def newest(log: Path) -> tuple[int, str]:
-    """The last whole line of a run's log: how many steps are done, and the loss."""
-    lines = log.read_bytes().split(b"\n")[:-1] if log.is_file() else []
-    line = json.loads(lines[-1]) if lines else {"step": 0, "loss": None}
-    return line["step"], "" if line["loss"] is None else f"loss {line['loss']:.3f}"
+def newest(log: Path, began: float) -> tuple[int, str]:
+    """The last whole line of a run's log: how many steps are done, and the loss. Logs from before `began` are passed by."""
+    fresh = log.is_file() and log.stat().st_mtime >= began
+    lines = log.read_bytes().split(b"\n")[:-1] if fresh else []
+    if not lines:
+        return 0, ""
+    line = json.loads(lines[-1])
+    return line["step"], f"loss {line['loss']:.3f}"
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
-def smooth(x):
-    """Enlarge 8 x 8 pixels eightfold without edges between them, which is easier on the eye."""
+def draw_samples(demo: Path) -> None:
+    """Four of each class from both models."""
     import torch.nn.functional as F
 
-    return F.interpolate(x, scale_factor=8, mode="bicubic").clamp(-1, 1)
-
-
-def draw_samples(out: Path) -> Figure:
-    """Four of each class from both models."""
     import unveil
 
-    pictures = {}
-    for recipe, noise in MODELS.items():
-        x = unveil.sample(out / "runs" / recipe, 40, sampler="ancestral", label=TEN, guidance=2)
-        unveil.save_images(smooth(x), out / f"{recipe}.png", columns=10, scale=1, force=True)
-        pictures[f"{recipe}.png"] = f"trained with {noise}: each column is one class, 0 to 9"
-    return Figure(
-        "Digits that nobody wrote",
-        "Every picture began as noise and was denoised in 50 steps. The models were told which digit to draw, and guided "
-        "towards it. They work on 8 x 8 pixels; here these are enlarged smoothly.",
-        pictures,
-        f"unveil sample {out}/runs/digits-ddpm -n 40 --label {','.join(map(str, TEN))} --guidance 2 --sampler ancestral "
-        "--out samples.png",
-    )
+    for name in ("digits-ddpm", "digits-free-field"):
+        x = unveil.sample(demo / "runs" / name, 40, sampler="ancestral", steps=50, label=range(10), guidance=2)
+        x = F.interpolate(x, scale_factor=8, mode="bicubic").clamp(-1, 1)
+        unveil.save_images(x, demo / f"{name}.png", columns=10, scale=1, force=True)
 
 
-def draw_noise(out: Path) -> Figure:
+def draw_noise(demo: Path) -> None:
     """White noise beside free fields of growing smoothness, all from the same random numbers."""
     import torch
 
@@ -160,147 +174,174 @@ def draw_noise(out: Path) -> Figure:
 
     z = torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
     fields = torch.cat([free_field(96, 96, power).sqrt(z) for power in (0, 0.5, 1, 2)])
-    unveil.save_images(fields / 2.5, out / "noise.png", columns=4, scale=2, force=True)
-    return Figure(
+    unveil.save_images(fields / 2.5, demo / "noise.png", columns=4, scale=2, force=True)
+
+
+def draw_paths(demo: Path) -> None:
+    """From noise to digits, moment by moment."""
+    import torch
+    import torch.nn.functional as F
+
+    import unveil
+
+    for name in ("digits-ddpm", "digits-free-field"):
+        run = unveil.load(demo / "runs" / name)
+        states = [run.model.noise(4, unveil.Streams(3, 4))]
+        unveil.sample(
+            run,
+            4,
+            sampler="ancestral",
+            steps=50,
+            seed=3,
+            label=[2, 3, 5, 8],
+            guidance=2,
+            watch=lambda done, total, x, states=states: states.append(x),
+        )
+        shown = torch.stack([states[i] for i in (0, 12, 22, 30, 35, 39, 42, 45, 48, 50)], 1).flatten(0, 1)
+        shown = F.interpolate(shown, scale_factor=8, mode="bicubic").clamp(-1, 1)
+        unveil.save_images(shown, demo / f"path-{name}.png", columns=10, scale=1, force=True)
+
+
+def draw_samplers(demo: Path) -> None:
+    """One model, walked in several ways from the same noise."""
+    import torch.nn.functional as F
+
+    import unveil
+
+    run = unveil.load(demo / "runs" / "digits-ddpm")
+    walks = {"ddim": (50, 10), "ancestral": (50, 10), "heun": (25,), "reverse-sde": (100,)}
+    walks |= {"predictor-corrector": (50,), "annealed-langevin": (20,)}
+    for name, steps in ((name, steps) for name, counts in walks.items() for steps in counts):
+        x = unveil.sample(run, 10, sampler=name, steps=steps, seed=2, label=range(10), guidance=2)
+        x = F.interpolate(x, scale_factor=8, mode="bicubic").clamp(-1, 1)
+        unveil.save_images(x, demo / f"{name}-{steps}.png", columns=10, scale=1, force=True)
+
+
+def draw_restored(demo: Path) -> None:
+    """Real digits the model has never seen, partly noised, and denoised again."""
+    import torch
+    import torch.nn.functional as F
+
+    import unveil
+
+    model = unveil.load(demo / "runs" / "digits-ddpm").model
+    real, _ = unveil.open_images("digits", split="test").batch(range(10))
+    pictures = {"real": real}
+    for t in (0.2, 0.4):
+        alpha, sigma = model.schedule(torch.tensor(t))
+        pictures[f"noisy-{t}"] = alpha * real + sigma * model.noise(10, unveil.Streams(0, 10))
+        pictures[f"restored-{t}"] = model.sample(10, image=real, start=t, steps=20, generator=unveil.Streams(0, 10))
+    for name, x in pictures.items():
+        x = F.interpolate(x, scale_factor=8, mode="bicubic").clamp(-1, 1)
+        unveil.save_images(x, demo / f"{name}.png", columns=10, scale=1, force=True)
+
+
+def draw_measures(demo: Path) -> None:
+    """Precision, recall and bits per dimension, printed."""
+    import unveil
+    from unveil.metrics import PIXELS, extract_features, precision_recall
+
+    real = extract_features(PIXELS, unveil.open_images("digits", split="test"), split="test")
+    others = extract_features(PIXELS, unveil.open_images("digits"), split="train").take(len(real))
+    precision, recall = precision_recall(others, real)
+    print(f"{len(real)} pictures          precision  recall  bits/dim")
+    print(f"other real digits    {precision.value:.2f}       {recall.value:.2f}    -")
+    for name in ("digits-ddpm", "digits-free-field"):
+        run = unveil.load(demo / "runs" / name)
+        x = unveil.sample(run, len(real), sampler="ancestral", steps=20, label=range(10))
+        precision, recall = precision_recall(extract_features(PIXELS, x, split="generated"), real)
+        bits = unveil.likelihood(run, "digits", split="test", n=16).measure
+        print(f"{name:<20} {precision.value:.2f}       {recall.value:.2f}    {bits.value:.2f}")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A section of the page.
+
+    Attributes:
+        title: its heading.
+        draw: leaves the pictures in the demo's folder; what it prints becomes a table.
+        seconds: what that takes, about.
+        text: what there is to see.
+        pictures: file -> caption.
+    """
+
+    title: str
+    draw: Callable[[Path], None]
+    seconds: float
+    text: str
+    pictures: dict[str, str] = field(default_factory=dict)
+
+
+TRAINING = 60.0  # seconds
+FIGURES = [
+    Figure(
+        "Digits that nobody wrote",
+        draw_samples,
+        4,
+        "Every picture began as noise and was denoised in 50 steps. The models were told which digit to draw, and guided "
+        "towards it. They work on 8 x 8 pixels; here these are enlarged smoothly.",
+        {f"{name}.png": f"trained with {noise}: each column is one class, 0 to 9" for name, noise in MODELS.items()},
+    ),
+    Figure(
         "White noise and smooth noise",
+        draw_noise,
+        1,
         "The same random numbers four times: white, then as Gaussian free fields of power 0.5, 1 and 2. Every pixel has "
         "variance 1 in all of them; what changes is how much neighbours have in common. The second model above was "
         "trained with power 1.",
         {"noise.png": "power 0 (white), 0.5, 1 and 2"},
-        "from unveil.covariance import free_field\nnoise = free_field(96, 96, power=1.0).sqrt(torch.randn(1, 1, 96, 96))",
-    )
-
-
-def draw_paths(out: Path) -> Figure:
-    """From noise to digits, moment by moment."""
-    import torch
-
-    import unveil
-    from unveil import Streams
-
-    pictures = {}
-    for recipe, noise in MODELS.items():
-        run = unveil.load(out / "runs" / recipe)
-        shown = [run.model.noise(4, Streams(3, 4))]
-
-        def keep(done: int, total: int, state: torch.Tensor, shown: list[torch.Tensor] = shown) -> None:
-            if done in (12, 22, 30, 35, 39, 42, 45, 48, 50):
-                shown.append(state)
-
-        unveil.sample(run, 4, seed=3, steps=50, sampler="ancestral", label=[2, 3, 5, 8], guidance=2, watch=keep)
-        strips = torch.stack(shown, 1).flatten(0, 1)
-        unveil.save_images(strips, out / f"path-{recipe}.png", columns=len(shown), scale=8, force=True)
-        pictures[f"path-{recipe}.png"] = f"from {noise} (left) to a digit (right)"
-    return Figure(
+    ),
+    Figure(
         "From noise to data",
+        draw_paths,
+        1,
         "Sampling, watched: the state after 0, 12, 22, 30, 35, 39, 42, 45, 48 and 50 of 50 steps. Both models begin with "
         "the same random numbers; the second colours them first.",
-        pictures,
-        f'run = unveil.load("{out}/runs/digits-ddpm")\n'
-        'run.model.sample(4, steps=50, sampler="ancestral", watch=lambda done, total, x: print(done, x.std()))',
-    )
-
-
-def draw_samplers(out: Path) -> Figure:
-    """Eight samplers from the same noise."""
-    import unveil
-
-    run = unveil.load(out / "runs" / "digits-ddpm")
-    pictures = {}
-    for name in SAMPLERS:
-        began = time.process_time()
-        x = unveil.sample(run, 10, sampler=name, steps=5 if QUICK else 50, seed=1, label=TEN)
-        seconds = time.process_time() - began
-        unveil.save_images(smooth(x), out / f"sampler-{name}.png", columns=10, scale=1, force=True)
-        pictures[f"sampler-{name}.png"] = f"{name}: {seconds:.1f} s"
-    return Figure(
-        "One model, eight samplers",
-        "The same ten starting noises, 50 steps each, and the CPU seconds that ten pictures took here. Samplers that add "
-        "no noise on their way (ddim, euler, heun) agree with each other; the others go their own way.",
-        pictures,
-        f"unveil sample {out}/runs/digits-ddpm -n 10 --label 0,1,2,3,4,5,6,7,8,9 --sampler heun --seed 1 --out heun.png",
-    )
-
-
-def draw_restored(out: Path) -> Figure:
-    """Real digits the model has never seen, partly noised, and denoised again."""
-    import torch
-
-    import unveil
-    from unveil import Streams
-
-    run = unveil.load(out / "runs" / "digits-ddpm")
-    real, _ = unveil.open_images("digits", split="test").batch(range(10))
-    real = real.to(run.model.device)
-    rows = {"real": ("ten real digits, held out from training", real)}
-    for start in (0.2, 0.4):
-        alpha, sigma = run.model.schedule(torch.tensor(start))
-        noisy = alpha * real + sigma * run.model.noise(10, Streams(0, 10))
-        rows[f"noisy-{start}"] = f"noised to t = {start}", noisy
-        rows[f"restored-{start}"] = "restored", unveil.sample(run, 10, image=real, start=start, steps=20)
-    pictures = {}
-    for name, (caption, x) in rows.items():
-        noisy = name.startswith("noisy")
-        unveil.save_images(
-            x if noisy else smooth(x), out / f"{name}.png", columns=10, scale=8 if noisy else 1, force=True
-        )
-        pictures[f"{name}.png"] = caption
-    return Figure(
+        {f"path-{name}.png": f"from {noise} (left) to a digit (right)" for name, noise in MODELS.items()},
+    ),
+    Figure(
+        "One model, many ways to walk",
+        draw_samplers,
+        5,
+        "Always the same ten starting noises, guided towards the classes 0 to 9. The work is counted in evaluations of "
+        "the model, for each of which the network is asked twice, with the class and without. ddim and heun add no noise "
+        "on their way, so they nearly agree with each other; the others go their own way.",
+        {
+            "ddim-50.png": "ddim: 50 evaluations",
+            "ddim-10.png": "ddim: 10 evaluations",
+            "ancestral-50.png": "ancestral: 50 evaluations",
+            "ancestral-10.png": "ancestral: 10 evaluations",
+            "heun-25.png": "heun: 50 evaluations",
+            "reverse-sde-100.png": "reverse-sde: 100 evaluations",
+            "predictor-corrector-50.png": "predictor-corrector: 100 evaluations",
+            "annealed-langevin-20.png": "annealed-langevin: 100 evaluations",
+        },
+    ),
+    Figure(
         "Real digits, partly hidden",
-        "Real digits are noised part of the way and denoised from there. The more is hidden, the more the model must "
-        "invent, and the more often it invents another digit.",
-        pictures,
-        f'run = unveil.load("{out}/runs/digits-ddpm")\n'
-        'x, _ = unveil.open_images("digits", split="test").batch(range(10))\n'
-        "run.model.sample(10, image=x, start=0.4, steps=20)",
-    )
-
-
-def draw_measures(out: Path) -> Figure:
-    """Precision, recall and bits per dimension."""
-    import unveil
-    from unveil.metrics import PIXELS, extract_features, precision_recall
-
-    held_out, seen = unveil.open_images("digits", split="test"), unveil.open_images("digits", split="train")
-    n = 12 if QUICK else len(held_out)
-    real = extract_features(PIXELS, held_out, split="test").take(n)
-    other = extract_features(PIXELS, seen, split="train").take(n)
-    rows = [("other real digits", *precision_recall(other, real), "")]
-    for recipe, noise in MODELS.items():
-        run = unveil.load(out / "runs" / recipe)
-        x = unveil.sample(run, n, label=TEN)
-        measured = precision_recall(extract_features(PIXELS, x, split="generated"), real)
-        bits = "" if QUICK else f"{unveil.likelihood(run, held_out, n=16, split='test').measure.value:.2f}"
-        rows.append((f"{recipe}, {noise}", *measured, bits))
-    cells = "".join(
-        f"<tr><td>{name}</td><td>{precision.value:.2f}</td><td>{recall.value:.2f}</td><td>{bits}</td></tr>"
-        for name, precision, recall, bits in rows
-    )
-    return Figure(
+        draw_restored,
+        1,
+        "Ten real digits are noised part of the way, and denoised from there by a model that is not told which digits "
+        "they were. The more is hidden, the more it must invent, and the more often it invents another digit.",
+        {
+            "real.png": "ten real digits that the model has never seen",
+            "noisy-0.2.png": "noised to t = 0.2: 0.81 of each digit, plus noise of strength 0.58",
+            "restored-0.2.png": "denoised from t = 0.2: most are what they were",
+            "noisy-0.4.png": "noised to t = 0.4: 0.44 of each digit, plus noise of strength 0.90",
+            "restored-0.4.png": "denoised from t = 0.4: coarse shapes are kept, the rest is invented",
+        },
+    ),
+    Figure(
         "How good are they?",
-        f"<table><tr><th>{n} pictures</th><th>precision</th><th>recall</th><th>bits/dim</th></tr>{cells}</table>"
+        draw_measures,
+        18,
         "Precision is the share of samples that lie among real digits, recall the share of real digits that lie among "
-        f"samples (k = 3, in pixels, against {n} held-out digits; samples by ddim in 50 steps, of every class in turn, "
-        "not guided). Other real digits, measured in the same way, are the yardstick. Bits per dimension is what a model "
-        "spends on a pixel of 16 held-out digits, of 17 grey levels each; to guess would take log2(17) = 4.09.",
-        {},
-        "from unveil.metrics import PIXELS, extract_features, precision_recall\n"
-        'real = extract_features(PIXELS, unveil.open_images("digits", split="test"), split="test")\n'
-        f'x = unveil.sample("{out}/runs/digits-ddpm", len(real), label=range(10))\n'
-        'ours = extract_features(PIXELS, x, split="generated")\n'
-        "precision, recall = precision_recall(ours, real)\n"
-        f'bits = unveil.likelihood("{out}/runs/digits-ddpm", "digits", split="test", n=16)',
-    )
-
-
-PICTURES: dict[str, Callable[[Path], Figure]] = {
-    "samples of every class": draw_samples,
-    "white and smooth noise": draw_noise,
-    "the way from noise to data": draw_paths,
-    "eight samplers": draw_samplers,
-    "real digits, restored": draw_restored,
-    "precision, recall and likelihood": draw_measures,
-}
+        "samples (k = 3, in pixels; as many samples as held-out digits, by ancestral sampling in 20 steps, of every class "
+        "in turn, not guided). Other real digits, measured in the same way, are the yardstick. Bits per dimension is what "
+        "a model spends on a pixel of 16 held-out digits, of 17 grey levels each; to guess would take log2(17) = 4.09.",
+    ),
+]
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -331,17 +372,18 @@ footer { color: var(--soft); font-size: .9rem; padding-bottom: 4rem; }
 """
 
 
-def write_page(out: Path, figures: list[Figure], steps: int, seconds: float) -> None:
+def write_page(out: Path, printed: list[str], steps: int, seconds: float) -> None:
     """Write index.html: plain HTML and CSS, the pictures beside it, nothing from elsewhere."""
     trained = "\n".join("unveil " + " ".join(train_command(recipe, out / "runs" / recipe, steps)) for recipe in MODELS)
-    sections = "".join(section(figure) for figure in figures)
+    forty = f"unveil sample {out}/runs/digits-ddpm -n 40 --sampler ancestral --guidance 2 --out forty.png"
+    sections = "".join(section(figure, said, out) for figure, said in zip(FIGURES, printed, strict=True))
     (out / "index.html").write_text(
         f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Unveil: what two minutes of training give</title>
+<title>Unveil: two small models of handwritten digits</title>
 <style>{STYLE}</style>
 </head>
 <body>
@@ -349,13 +391,15 @@ def write_page(out: Path, figures: list[Figure], steps: int, seconds: float) -> 
 <h1>Something is known,<br>the rest is unveiled</h1>
 <p>Two small diffusion models, one with white and one with smooth noise, learned from 1,438 handwritten digits of 8 x 8
 pixels in {steps:,} steps each. Everything on this page was trained, drawn and measured on this machine just now, in
-{seconds:.0f} seconds.</p>
+{seconds:.0f} seconds. The models were trained by</p>
 <pre>{html.escape(trained)}</pre>
+<p>and each program below makes the pictures above it again: put it into a file, and run that with
+<code>.venv/bin/python</code> in the folder where the demo was started.</p>
 </header>
 <main>{sections}</main>
-<footer><p>The runs are in {html.escape(str(out / "runs"))}. Try the commands above on them (after <code>source
-.venv/bin/activate</code>), then <code>unveil train photos-diffusion --data FOLDER</code> on pictures of your
-own.</p></footer>
+<footer><p>The runs are in {html.escape(str(out / "runs"))}. All of this also goes without Python (after <code>source
+.venv/bin/activate</code>): <code>{html.escape(forty)}</code> draws the forty digits at the top, and <code>unveil train
+photos-diffusion --data FOLDER</code> learns from pictures of your own.</p></footer>
 </body>
 </html>
 """,
@@ -363,7 +407,7 @@ own.</p></footer>
     )
 
 
-def section(figure: Figure) -> str:
+def section(figure: Figure, printed: str, out: Path) -> str:
     """A figure as HTML."""
     pictures = "".join(
         f'<figure><img src="{file}" alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
@@ -371,9 +415,30 @@ def section(figure: Figure) -> str:
     )
     kind = "samplers" if len(figure.pictures) > 5 else "pictures"
     return (
-        f"<section><h2>{figure.title}</h2><div>{figure.text}</div><div class='{kind}'>{pictures}</div>"
-        f"<pre>{html.escape(figure.code)}</pre></section>\n"
+        f"<section><h2>{figure.title}</h2>{table(printed)}<div>{figure.text}</div><div class='{kind}'>{pictures}</div>"
+        f"<pre>{html.escape(program(figure.draw, out))}</pre></section>\n"
     )
+
+
+def table(printed: str) -> str:
+    """Printed lines as an HTML table: two spaces or more lie between columns."""
+    if not printed:
+        return ""
+    head, *rows = ["".join(f"<td>{cell}</td>" for cell in re.split(" {2,}", line)) for line in printed.splitlines()]
+    return f"<table><tr>{head.replace('td>', 'th>')}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def program(draw: Callable[[Path], None], out: Path) -> str:
+    """What is in a function after its docstring, as a program of its own."""
+    source = inspect.getsource(draw)
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    _, *body = function.body
+    first, work = body[0], next(part for part in body if not isinstance(part, ast.Import | ast.ImportFrom))
+    lines = source.splitlines()
+    imports = textwrap.dedent("\n".join(lines[first.lineno - 1 : work.lineno - 1])).strip()
+    rest = textwrap.dedent("\n".join(lines[work.lineno - 1 :]))
+    return f"from pathlib import Path\n\n{imports}\n\ndemo = Path({str(out)!r})\n{rest}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """docs/images/choosing.png and choosing.md: quality of samples by sampler and evaluations of the network.
 
-The recipe digits-ddpm as it is; 359 samples each, from the same noise; against the 359 held-out digits. Takes ten minutes.
+The recipe digits-ddpm as it is; 359 samples each, from the same noise; against the 359 held-out digits. Takes fifteen minutes.
 """
 
 import matplotlib
