@@ -122,7 +122,9 @@ def test_clamped_iterates_stay_in_range():
 def test_half_quadratic_splitting_comes_to_its_fixed_point(name, level):
     operator, sigma, sigma_y = OPERATORS[name], PRIOR.sigmas[level - 1], 0.1
     y = measured(operator)
-    given = dict(sigma_y=sigma_y, first=sigma, last=sigma, strength=1.0, iterations=3000 if level == 1 else 300)
+    given = dict(
+        sigma_y=sigma_y, first=sigma, last=sigma, strength=1.0, push=0.0, iterations=3000 if level == 1 else 300
+    )
     u, v = (half_quadratic(PRIOR, y, operator, return_iterate=i, **given) for i in "uv")
     # The minimum of |A u - y|^2 / (2 sigma_y^2) + (u - m)' (C + sigma^2)^-1 (u - m) / 2.
     a, precision = matrix(operator), torch.linalg.inv(COVARIANCE + sigma**2 * torch.eye(D, dtype=torch.float64))

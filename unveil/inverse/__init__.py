@@ -6,4 +6,5 @@ from unveil.inverse.half_quadratic import half_quadratic as half_quadratic
 from unveil.inverse.posterior_sampling import posterior_sampling as posterior_sampling
 from unveil.inverse.prior import DenoiserPrior as DenoiserPrior
 from unveil.inverse.search import Watch as Watch
+from unveil.inverse.smooth import smoothest as smoothest
 from unveil.inverse.windows import Windows as Windows

@@ -9,6 +9,7 @@ from unveil.core.errors import ConfigError
 from unveil.core.protocols import Operator, Prior, Progress
 from unveil.core.random import Randomness, Streams
 from unveil.inverse.search import Iterate, Record, Watch, check_measurement, consistent, first_guess
+from unveil.inverse.smooth import smoothest
 
 
 @torch.no_grad()
@@ -18,12 +19,12 @@ def half_quadratic(
     operator: Operator,
     *,
     sigma_y: float = 0.0,
-    iterations: int = 24,
+    iterations: int = 8,
     first: float = 0.4,
     last: float | None = None,
     strength: float = 0.23,
     least_noise: float = 0.002,
-    push: float = 0.0,
+    push: float = 1.0,
     return_iterate: Iterate = "v",
     start: Tensor | None = None,
     generator: Randomness = None,
@@ -47,9 +48,10 @@ def half_quadratic(
         strength: weight of the prior, above 0.
         least_noise: a measurement is taken to hold at least this much noise, for with none the prior would have no say on
             what A sees; 0 asks for exact agreement.
-        push: noise added before denoising, as a share of the level's own; for priors of few levels, 0.99.
+        push: noise added before denoising, as a share of the level's own, so that the denoiser meets what it was trained on and
+            not the traces of the operator; the published method adds none, 0, and leaves more of them.
         return_iterate: "v" is the prior's last image, "u" the last that agrees with the measurement.
-        start: where to begin, (B, C, H, W); A+ y without one.
+        start: where to begin, (B, C, H, W); without one the smoothest image that explains y.
         generator: where pushes draw from.
         progress: told of each step.
         watch: told of each step, and shown v.
@@ -69,7 +71,7 @@ def half_quadratic(
     _check(iterations, first, last, strength, least_noise, push, return_iterate)
     record, streams = Record(iterations, progress, watch), Streams.of(generator, len(y))
     trusted = max(sigma_y, least_noise)
-    v = first_guess(operator, y, start)
+    v = smoothest(operator, y, sigma_y=trusted) if start is None else first_guess(operator, y, start)
     for k in range(iterations):
         sigma = first * (last / first) ** (k / max(iterations - 1, 1))
         u = consistent(operator, v, y, sigma**2 / (strength * trusted**2) if trusted else math.inf)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 QUANTISED = 2 / 255 / 12**0.5
 """Standard deviation of the rounding to 256 grey levels, for images in [-1, 1]."""
 LEAST_WINDOW = 32
-CONTRAST = 0.5
-"""Standard deviation of the pixels of an ordinary photograph in [-1, 1], about."""
-WINDOW = 512
+ALIGN = 16
+"""Pixels of which the sides of windows are multiples, more than any denoiser's strides ask for."""
+WINDOW = 768
 """Side of the pieces in which a large picture is worked on, where the network takes any."""
 
 
@@ -154,7 +154,7 @@ def restore(
             y = _continued(
                 given[None].to(device), (canvas[1] // factor, canvas[2] // factor), wrap=measurement.has("blur")
             )
-        prior = prior_of(run, shape[0], window=window)
+        prior = prior_of(run, canvas, window=window)
         restored = _solve(prior, y, a, measurement, solver, Streams(seed, 1), report, options)
         simple = y if y.shape[1:] == canvas else a.pinv(y)
     cut = (..., slice(shape[1]), slice(shape[2]))
@@ -163,17 +163,18 @@ def restore(
     return Restored(found, y.cpu(), canvas, plain, clean, psnr, ssim, tuple(notes))
 
 
-def prior_of(run: Run, channels: int, *, window: int | None = None) -> "Prior":
-    """What a run knows of pictures, for pictures of any size with so many channels."""
+def prior_of(run: Run, shape: tuple[int, ...], *, window: int | None = None) -> "Prior":
+    """What a run knows of pictures, for pictures of a shape (C, H, W), whatever it is."""
     from unveil.inverse.prior import DenoiserPrior
     from unveil.inverse.windows import Windows
 
     spec, data = run.recipe.model, run.recipe.data
-    known = data.channels or channels
+    known = data.channels or shape[0]
     match spec:
         case BlindDenoiserSpec():
-            side = window or WINDOW
-            return Windows(run.model, (side, side), overlap=min(64, side // 4), align=16, channels=known)
+            tall, wide = (min(window or WINDOW, -(-side // ALIGN) * ALIGN) for side in shape[1:])
+            overlap = min(64, tall // 4, wide // 4)
+            return Windows(run.model, (tall, wide), overlap=overlap, align=ALIGN, batch=1, channels=known)
         case RestorationSpec():
             prior: Prior = run.model.prior()
         case _:
@@ -188,8 +189,6 @@ def _solve(
     prior: "Prior", y: "Tensor", a: "Operator", measurement: Measurement, solver: str | None, streams: Any, report: Report,
     options: Mapping[str, Any],
 ) -> "Tensor":  # fmt: skip
-    import torch
-
     from unveil import inverse
 
     name = solver or ("denoise" if not measurement.parts else "half-quadratic")
@@ -208,9 +207,8 @@ def _solve(
         "ddrm": inverse.ddrm,
         "posterior": inverse.posterior_sampling,
     }
-    if measurement.has("blur") and name in ("half-quadratic", "douglas-rachford"):
-        # A pseudo-inverse of a blur is all noise; this is the least-squares answer of a picture of ordinary contrast.
-        options = {"start": a.prox(torch.zeros_like(a.adjoint(y)), y, (CONTRAST / sigma) ** 2)} | dict(options)
+    if name == "douglas-rachford":
+        options = {"start": inverse.smoothest(a, y, sigma_y=sigma)} | dict(options)
     with report.bar("restoring") as progress:
         try:
             return solvers[name](prior, y, a, sigma_y=sigma, generator=streams, progress=progress, **options)
