@@ -11,6 +11,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import measuring
@@ -23,9 +24,10 @@ import unveil
 from unveil.core.protocols import Operator
 from unveil.core.random import Streams
 from unveil.data.decoding import load_image
+from unveil.inverse import smoothest
 from unveil.metrics import psnr, ssim
-from unveil.tasks.measurements import Measurement, build, parse
-from unveil.tasks.restore import restore
+from unveil.tasks.measurements import Measurement, build, kernel, parse
+from unveil.tasks.restore import QUANTISED, prior_of, solve
 
 TASKS = {
     "super-resolution x2": "downsample:2",
@@ -62,7 +64,13 @@ def spoil(text: str, x: Tensor, seed: int) -> Case:
 
 
 def ours(run: unveil.Run) -> Method:
-    return lambda case: restore(run, case.x[0], case.measurement, degrade=True, seed=case.seed).image[None]
+    def method(case: Case) -> Tensor:
+        sigma = max(case.measurement.sigma, QUANTISED)
+        return solve(
+            prior_of(run, case.x.shape[1:]), case.y, case.operator, sigma_y=sigma, generator=Streams(case.seed, 1)
+        )
+
+    return method
 
 
 # -- classical baselines ----------------------------------------------------------------------------------------------
@@ -82,7 +90,8 @@ def tv_denoising(case: Case) -> Tensor:
 
 def tv_by_deepinv(dinv: object, case: Case) -> Tensor:
     """Total variation by proximal gradients, at the best of three weights (chosen with the truth, to its advantage)."""
-    y, physics = unit(case.y), their_physics(dinv, case)
+    physics, start = their_physics(dinv, case), unit(smoothest(case.operator, case.y, sigma_y=case.measurement.sigma))
+    y = their_measurement(case)
     best: tuple[float, Tensor] | None = None
     for weight in (2e-3, 5e-3, 1e-2):
         tv = dinv.optim.PGD(
@@ -92,12 +101,21 @@ def tv_by_deepinv(dinv: object, case: Case) -> Tensor:
             stepsize=1.0,
             max_iter=60,
         )
-        x = signed(tv(y, physics))
+        x = signed(tv(y, physics, init=start))
         quality = float(psnr(x.clamp(-1, 1), case.x)[0])
         if best is None or quality > best[0]:
             best = quality, x
     assert best is not None
     return best[1]
+
+
+def navier_stokes(case: Case) -> Tensor:
+    import cv2
+
+    picture = ((case.y[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+    hole = (case.operator.keep < 0.5).byte().numpy()
+    clean = torch.from_numpy(cv2.inpaint(picture, hole, 3, cv2.INPAINT_NS)).permute(2, 0, 1)[None]
+    return clean.float() / 127.5 - 1
 
 
 def bm3d(case: Case) -> Tensor:
@@ -107,14 +125,19 @@ def bm3d(case: Case) -> Tensor:
     import bm3d as theirs
 
     picture = unit(case.y)[0].permute(1, 2, 0).double().numpy()
-    if case.measurement.has("blur"):
-        from unveil.tasks.measurements import kernel
+    return signed(torch.from_numpy(theirs.bm3d_rgb(picture, case.measurement.noise)).permute(2, 0, 1)[None].float())
 
-        psf = kernel(case.measurement.parts[0]).numpy()
-        clean = theirs.bm3d_deblurring(picture, case.measurement.noise, psf)
-    else:
-        clean = theirs.bm3d_rgb(picture, case.measurement.noise)
-    return signed(torch.from_numpy(clean).permute(2, 0, 1)[None].float())
+
+def wiener(case: Case) -> Tensor:
+    """At the best of three balances, chosen with the truth, to its advantage."""
+    from skimage.restoration import wiener as theirs
+
+    psf = kernel(case.measurement.parts[0]).numpy()
+    found = []
+    for balance in (0.003, 0.01, 0.03):
+        planes = [theirs(plane.double().numpy(), psf, balance, clip=False) for plane in case.y[0]]
+        found.append(torch.stack([torch.from_numpy(plane) for plane in planes])[None].float())
+    return max(found, key=lambda x: float(psnr(x.clamp(-1, 1), case.x)[0]))
 
 
 # -- deepinv ----------------------------------------------------------------------------------------------------------
@@ -123,6 +146,11 @@ def bm3d(case: Case) -> Tensor:
 def unit(x: Tensor) -> Tensor:
     """From [-1, 1] to [0, 1]."""
     return (x + 1) / 2
+
+
+def their_measurement(case: Case) -> Tensor:
+    """y of pictures in [0, 1], where what is missing is 0 too."""
+    return unit(case.y) * case.operator.keep if case.measurement.has("mask") else unit(case.y)
 
 
 def signed(x: Tensor) -> Tensor:
@@ -155,8 +183,6 @@ def their_physics(dinv: object, case: Case) -> object:
         case "mask":
             found = physics.Inpainting(shape, mask=case.operator.keep.expand(shape).float())
         case "blur":
-            from unveil.tasks.measurements import kernel
-
             found = physics.BlurFFT(shape, filter=kernel(part).float()[None, None])
         case _:
             factor = int(part.numbers[0])
@@ -179,10 +205,11 @@ def dpir(dinv: object, run: unveil.Run) -> Method:
                 return unit(run.model.net(signed(x)))
 
     def method(case: Case) -> Tensor:
+        """From their own beginning, but for inpainting, where from there it fails: it is given ours."""
         physics = their_physics(dinv, case)
-        sigma = max(case.measurement.noise, 2 / 255)
-        model = dinv.optim.DPIR(sigma=sigma, denoiser=Denoiser())
-        return signed(model(unit(case.y), physics))
+        model = dinv.optim.DPIR(sigma=max(case.measurement.noise, 2 / 255), denoiser=Denoiser())
+        begin = {"init": unit(smoothest(case.operator, case.y))} if case.measurement.has("mask") else {}
+        return signed(model(their_measurement(case), physics, **begin))
 
     def alone(case: Case) -> Tensor:
         """Noise alone is taken away by the denoiser, without a solver."""
@@ -199,17 +226,16 @@ def methods(text: str, run: unveil.Run, dinv: object | None) -> dict[str, Method
     measurement = parse(text)
     if measurement.has("downsample"):
         found["bicubic"] = bicubic
+    if measurement.has("mask") and find_spec("cv2"):
+        found["Navier-Stokes inpainting (OpenCV)"] = navier_stokes
     if not measurement.parts:
         found["total variation (scikit-image)"] = tv_denoising
     elif dinv is not None:
         found["total variation (deepinv)"] = lambda case: tv_by_deepinv(dinv, case)
-    if not measurement.parts or measurement.has("blur"):
-        try:
-            import bm3d as _  # noqa: F401
-
-            found["BM3D"] = bm3d
-        except ImportError:
-            pass
+    if not measurement.parts and find_spec("bm3d"):
+        found["BM3D"] = bm3d
+    if measurement.has("blur"):
+        found["Wiener deconvolution (scikit-image)"] = wiener
     if dinv is not None:
         found["deepinv DPIR, the same denoiser"] = dpir(dinv, run)
     return found

@@ -13,7 +13,9 @@ LEAST = 0.01
 
 
 @torch.no_grad()
-def smoothest(operator: Operator, y: Tensor, *, sigma_y: float = 0.0, iterations: int = 40) -> Tensor:
+def smoothest(
+    operator: Operator, y: Tensor, *, sigma_y: float = 0.0, iterations: int = 40, tol: float = 1e-3
+) -> Tensor:
     """Find the x for which |A x - y|^2 / sigma_y^2 + |grad x|^2 / step^2 is least: holes are filled, noise is not amplified.
 
     The equations (A'A + mu L) x = A'y, with the Laplacian L of the grid, are solved by conjugate gradients.
@@ -23,6 +25,7 @@ def smoothest(operator: Operator, y: Tensor, *, sigma_y: float = 0.0, iterations
         y: the measurement, (B, ...).
         sigma_y: standard deviation of its noise.
         iterations: the most steps; what far pixels say of a large hole comes late.
+        tol: size of what is left of the equations, beside A'y, at which it is done.
 
     Returns:
         Images, (B, C, H, W).
@@ -45,7 +48,7 @@ def smoothest(operator: Operator, y: Tensor, *, sigma_y: float = 0.0, iterations
         x = x + step * direction
         residual = residual - step * ahead
         before, size = size, sum_per_sample(residual.square())
-        if bool((size <= 1e-11 * goal).all()):
+        if bool((size <= tol**2 * goal).all()):
             break
         direction = residual + expand_as(torch.where(before > 0, size / before, 0), x) * direction
     return x

@@ -76,6 +76,8 @@ class Windows:
                 raise ShapeError(f"A prior of images with {self.channels} channels was given {shape[1]}.")
         height, width = y.shape[2:]
         y = _mirrored(y, [self._fitting(side, size) for side, size in zip((height, width), self.size, strict=True)])
+        if y.shape[2:] == self.size:
+            return self._fitted(self.prior.restore(y, level, Streams(here.seed, index)), shape)
         total, weights = torch.zeros_like(y), y.new_zeros(y.shape[2:])
         places = [(top, left) for top in self._starts(y, 0) for left in self._starts(y, 1)]
         ramp = self._ramp(y)
@@ -86,7 +88,11 @@ class Windows:
                 area = (..., slice(top, top + self.size[0]), slice(left, left + self.size[1]))
                 total[area] += ramp * window
                 weights[area] += ramp
-        clean = (total / weights)[..., :height, :width]
+        return self._fitted(total / weights, shape)
+
+    def _fitted(self, clean: Tensor, shape: torch.Size) -> Tensor:
+        """What the prior said, cut to the images and brought back to their channels."""
+        clean = clean[..., : shape[2], : shape[3]]
         return clean.mean(1, keepdim=True) if shape[1] == 1 != self.channels and self.channels else clean.reshape(shape)
 
     def _starts(self, y: Tensor, axis: int) -> list[int]:

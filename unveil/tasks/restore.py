@@ -1,6 +1,6 @@
 """Bring a spoilt picture back: what was done to it is known, and a run knows what pictures look like."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -15,10 +15,14 @@ from unveil.tasks.run import Run, load, read_recipe
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unveil.core.protocols import Operator, Prior
+    from unveil.core.protocols import Operator, Prior, Randomness
 
 QUANTISED = 2 / 255 / 12**0.5
 """Standard deviation of the rounding to 256 grey levels, for images in [-1, 1]."""
+FEW_LEVELS = 16
+"""A prior with more levels than this is told which one to use where one is enough."""
+PUSHED = 0.1
+"""The noise that Douglas-Rachford splitting then works with, for images in [-1, 1]."""
 LEAST_WINDOW = 32
 ALIGN = 16
 """Pixels of which the sides of windows are multiples, more than any denoiser's strides ask for."""
@@ -143,6 +147,11 @@ def restore(
         )
     canvas, more = _canvas(measurement, shape, degrade=degrade)
     notes += more
+    if isinstance(recipe.model, BlindDenoiserSpec) and solver in ("ddrm", "posterior"):
+        notes.append(
+            f"The solver {solver} walks down from noise alone, of which a denoiser of photographs knows little; take the run of a "
+            "diffusion, or another solver."
+        )
     a = build(measurement, shape, canvas=canvas, seed=seed)
     with torch.no_grad():
         if degrade:
@@ -155,7 +164,10 @@ def restore(
                 given[None].to(device), (canvas[1] // factor, canvas[2] // factor), wrap=measurement.has("blur")
             )
         prior = prior_of(run, canvas, window=window)
-        restored = _solve(prior, y, a, measurement, solver, Streams(seed, 1), report, options)
+        sigma = max(measurement.sigma, QUANTISED)
+        restored = solve(
+            prior, y, a, sigma_y=sigma, solver=solver, report=report, generator=Streams(seed, 1), **options
+        )
         simple = y if y.shape[1:] == canvas else a.pinv(y)
     cut = (..., slice(shape[1]), slice(shape[2]))
     found, plain = restored[0][cut].clamp(-1, 1).cpu(), simple[0][cut].clamp(-1, 1).cpu()
@@ -185,38 +197,56 @@ def prior_of(run: Run, shape: tuple[int, ...], *, window: int | None = None) -> 
     return Windows(prior, size, overlap=min(size) // 2, batch=64, channels=known)
 
 
-def _solve(
-    prior: "Prior", y: "Tensor", a: "Operator", measurement: Measurement, solver: str | None, streams: Any, report: Report,
-    options: Mapping[str, Any],
-) -> "Tensor":  # fmt: skip
-    from unveil import inverse
+def solve(
+    prior: "Prior",
+    y: "Tensor",
+    operator: "Operator",
+    *,
+    sigma_y: float = 0.0,
+    solver: str | None = None,
+    report: Report | None = None,
+    generator: "Randomness" = None,
+    **options: Any,
+) -> "Tensor":
+    """Restore measurements y, (B, ...), of an operator by a solver's name, with what suits the prior; see `restore`.
 
-    name = solver or ("denoise" if not measurement.parts else "half-quadratic")
-    sigma = max(measurement.sigma, QUANTISED)
-    if name == "denoise":
-        if measurement.parts:
-            raise ConfigError("The solver denoise takes away noise alone; leave --solver out, or take half-quadratic.")
-        level = 1 + min(range(len(prior.sigmas)), key=lambda j: abs(prior.sigmas[j] - sigma))
-        with report.bar("restoring") as progress:
-            clean = prior.restore(y, level, streams)
+    Raises:
+        ConfigError: an option that the solver does not take.
+    """
+    from unveil import inverse
+    from unveil.operators import Identity
+
+    alone = isinstance(operator, Identity)
+    name = solver or ("denoise" if alone else "half-quadratic")
+    with (report or Quiet()).bar("restoring") as progress:
+        if name == "denoise":
+            if not alone:
+                raise ConfigError("The solver denoise takes away noise alone; take half-quadratic for this operator.")
+            clean = prior.restore(y, _nearest(prior, sigma_y), generator)
             progress(1, 1)
-        return clean
-    solvers: dict[str, Callable[..., Tensor]] = {
-        "half-quadratic": inverse.half_quadratic,
-        "douglas-rachford": inverse.douglas_rachford,
-        "ddrm": inverse.ddrm,
-        "posterior": inverse.posterior_sampling,
-    }
-    if name == "douglas-rachford":
-        options = {"start": inverse.smoothest(a, y, sigma_y=sigma)} | dict(options)
-    with report.bar("restoring") as progress:
+            return clean
+        solvers: dict[str, Callable[..., Tensor]] = {
+            "half-quadratic": inverse.half_quadratic,
+            "douglas-rachford": inverse.douglas_rachford,
+            "ddrm": inverse.ddrm,
+            "posterior": inverse.posterior_sampling,
+        }
+        if name == "douglas-rachford":
+            options = {"start": inverse.smoothest(operator, y, sigma_y=sigma_y)} | options
+            if len(prior.sigmas) > FEW_LEVELS:
+                options = {"levels": [_nearest(prior, PUSHED)], "alpha": 0.5} | options
         try:
-            return solvers[name](prior, y, a, sigma_y=sigma, generator=streams, progress=progress, **options)
+            return solvers[name](prior, y, operator, sigma_y=sigma_y, generator=generator, progress=progress, **options)
         except TypeError as error:
             if "unexpected keyword" in str(error):
                 unknown = str(error).rsplit("argument", 1)[-1].strip()
                 raise ConfigError(f"The solver {name} takes no {unknown}.") from None
             raise
+
+
+def _nearest(prior: "Prior", sigma: float) -> int:
+    """The prior's level whose noise is nearest to sigma."""
+    return 1 + min(range(len(prior.sigmas)), key=lambda j: abs(prior.sigmas[j] - sigma))
 
 
 def _canvas(measurement: Measurement, shape: tuple[int, ...], *, degrade: bool) -> tuple[tuple[int, ...], list[str]]:
