@@ -1,8 +1,9 @@
 """Four priors of restoration-based models on eight Gaussians: modes found, samples close to one, distance to fresh points.
 
-Every prior trains the same small generator on the same 4,000 points, and samples are drawn in four steps. A sample counts
-as close within 3 standard deviations of a centre; a mode is found where 1% of all samples are close to it. The ceiling draws
-real points in place of samples. With --picture the samples are also drawn, as docs/images/toy_rgm.png shows them.
+Every prior trains the same small generator on the same 4,000 points, as the recipe toy-rgm-NAME says, and samples are
+drawn in four steps. A sample counts as close within 3 standard deviations of a centre; a mode is found where 1% of all
+samples are close to it. The ceiling draws real points in place of samples. With --picture the samples are also drawn, as
+docs/images/toy_rgm.png shows them.
 """
 
 import time
@@ -16,30 +17,12 @@ from measuring import Bench
 from unveil.core.random import Streams
 from unveil.data.points import Points
 from unveil.divergences import sliced_wasserstein, unit_directions
-from unveil.models.restoration import DSWD, KLD, MMD, MMSE, Restoration, noising
-from unveil.networks import PointDiscriminator, PointGenerator
-from unveil.training.options import Options
+from unveil.recipes import resolve
+from unveil.recipes.build import build_model
 from unveil.training.trainer import fit
 
-STEPS, QUICK_STEPS, LEVELS, SAMPLES = 5000, 150, 4, 4000
-OPTIONS = Options(
-    batch_size=400,
-    lr=2e-3,
-    betas=(0.5, 0.9),
-    decay="cosine",
-    clip=0.0,
-    ema=0.999,
-    players={"discriminator": {"ema": 0.0}, "slices": {"ema": 0.0, "betas": (0.5, 0.999)}},
-)
-PRIORS = {
-    "mmse": lambda: MMSE(),
-    "kld": lambda: KLD(PointDiscriminator(steps=LEVELS)),
-    "mmd": lambda: MMD(),
-    "dswd": lambda: DSWD(shape=(2,), projections=10, summed=True),
-}
-# The paper's 1 / lambda is half of it, for it sums over the two numbers of a point, of which we take the mean. A discrepancy
-# of kernels is a weaker pull than the others.
-FIDELITY = {"mmse": 0.0, "kld": 0.6, "mmd": 0.2, "dswd": 0.6}
+QUICK_STEPS, SAMPLES = 150, 4000
+PRIORS = ("mmse", "kld", "mmd", "dswd")  # of the recipes toy-rgm-...
 GOALS = {"close": ">= 0.7", "modes": ">= 1"}  # of what real points reach
 BEYOND = ">= 0.5"  # how much larger the share of close samples is than with mmse
 
@@ -63,15 +46,12 @@ def score(x: torch.Tensor, points: Points) -> Scores:
     return Scores(close.float().mean().item(), int((shares >= 0.01).sum()), shares.min().item(), distance.item())
 
 
-def train(name: str, points: Points, steps: int, seed: int) -> tuple[Restoration, float]:
-    """A trained model, and the CPU seconds it took."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Restoration(
-            PointGenerator(steps=LEVELS), noising(LEVELS), (2,), PRIORS[name](), fidelity_weight=FIDELITY[name]
-        )
+def train(name: str, points: Points, steps: int | None, seed: int) -> tuple[torch.nn.Module, float]:
+    """The recipe's trained model, and the CPU seconds it took."""
+    recipe = resolve(f"toy-rgm-{name}", [f"training.seed={seed}"])
+    model = build_model(recipe, points.shape)
     begin = time.process_time()
-    fit(model, points, steps, OPTIONS, progress=False, device="cpu")
+    fit(model, points, steps or recipe.training.steps, recipe.training.options(), progress=False, device="cpu")
     return model, time.process_time() - begin
 
 
@@ -109,7 +89,7 @@ def main() -> None:
     arguments.add_argument(
         "--picture", type=Path, help="draw the samples in this file, such as docs/images/toy_rgm.png"
     )
-    arguments.add_argument("--seed", type=int, default=0, help="of first weights (0)")
+    arguments.add_argument("--seed", type=int, default=0, help="of the training (0)")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     bench = measuring.begin(options)
@@ -120,7 +100,7 @@ def main() -> None:
     for name in PRIORS:
         if not bench.wants(name):
             continue
-        model, seconds = train(name, points, QUICK_STEPS if bench.quick else STEPS, options.seed)
+        model, seconds = train(name, points, QUICK_STEPS if bench.quick else None, options.seed)
         samples[name.upper()] = x = model.sample(SAMPLES, generator=Streams(3, SAMPLES))
         found[name] = score(x, points)
         report(bench, name, found, ceiling)

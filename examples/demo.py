@@ -236,6 +236,30 @@ def draw_restored(demo: Path) -> None:
         unveil.save_images(x, demo / f"{name}.png", columns=10, scale=1, force=True)
 
 
+def draw_filled(demo: Path) -> None:
+    """The lower half of digits, drawn by a model that sees the upper half."""
+    import torch
+    import torch.nn.functional as F
+
+    import unveil
+    from unveil.inverse import DenoiserPrior, ddrm
+    from unveil.operators import Mask
+
+    model = unveil.load(demo / "runs" / "digits-ddpm").model
+    digits, _ = unveil.open_images("digits", split="test").batch(range(10))
+    rows = torch.ones(8, 8)
+    rows[4:] = 0
+    upper, prior = Mask(rows), DenoiserPrior(model.denoise, model.schedule)
+    pictures = {"upper-half": upper.forward(digits + 1) - 1}
+    for seed in range(3):
+        seen = upper.forward(digits)
+        streams = unveil.Streams(seed, 10)
+        pictures[f"filled-{seed}"] = ddrm(prior, seen, upper, sigma_y=0.05, steps=20, generator=streams)
+    for name, x in pictures.items():
+        x = F.interpolate(x, scale_factor=8, mode="bicubic").clamp(-1, 1)
+        unveil.save_images(x, demo / f"{name}.png", columns=10, scale=1, force=True)
+
+
 def draw_measures(demo: Path) -> None:
     """Precision, recall and bits per dimension, printed."""
     import unveil
@@ -331,6 +355,15 @@ FIGURES = [
             "noisy-0.4.png": "noised to t = 0.4: 0.44 of each digit, plus noise of strength 0.90",
             "restored-0.4.png": "denoised from t = 0.4: coarse shapes are kept, the rest is invented",
         },
+    ),
+    Figure(
+        "Half a digit",
+        draw_filled,
+        1,
+        "The lower half of ten real digits is missing. The same model fills it in, three times, by denoising diffusion "
+        "restoration: what is seen is kept, what is not seen is drawn. Where the upper half leaves a choice, the answers "
+        "differ.",
+        {"upper-half.png": "what is seen"} | {f"filled-{seed}.png": f"filled in, seed {seed}" for seed in range(3)},
     ),
     Figure(
         "How good are they?",

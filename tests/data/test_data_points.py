@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from unveil.core.errors import ConfigError
+from unveil.core.errors import ConfigError, DataError
 from unveil.core.random import Streams
-from unveil.data.points import Points
+from unveil.data.points import Points, open_points
+from unveil.data.sources import Source, check_source
 
 
 def test_points_stand_around_eight_centres():
@@ -37,3 +38,19 @@ def test_mistakes_are_explained():
         Points(std=0)
     with pytest.raises(IndexError, match=r"0..3999"):
         Points().batch([4000])
+
+
+def test_points_are_opened_by_their_name():
+    train, test = open_points("eight-gaussians"), open_points("eight-gaussians", split="test")
+    assert train == Points()
+    assert len(test) == 4000
+    assert not torch.equal(test.points, train.points)
+    assert torch.equal(open_points("eight-gaussians", limit=9).points, train.points[:9])
+    assert check_source("eight-gaussians") == Source("points", "eight-gaussians")
+
+
+def test_other_points_are_refused():
+    with pytest.raises(DataError, match="no points called 'digits'; there are eight-gaussians"):
+        open_points("digits")
+    with pytest.raises(ConfigError, match="take train or test"):
+        open_points("eight-gaussians", split="all")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_runs import CLASSIFIER, DIFFUSION
+from tiny_runs import shrinking
 from typer.main import get_command
 
 import unveil.tasks.train
@@ -52,7 +52,7 @@ def short_trainings():
 
     def shortened(*arguments, **options):
         given = planned(*arguments, **options)
-        changes = CLASSIFIER if given.recipe.model.kind == "classifier" else DIFFUSION
+        changes = shrinking(given.recipe)
         steps = given.recipe.training.steps
         if steps > 100:
             changes = [*changes, f"training.steps={max(2, steps // 500)}"]
@@ -101,7 +101,7 @@ def enter(place, words, answer):
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory):
-    """What readers bring: a folder of pictures in two classes."""
+    """What readers bring: a folder of pictures in two classes, and a photograph."""
     place = tmp_path_factory.mktemp("workplace")
     random = np.random.default_rng(0)
     for kind in "ab":
@@ -109,6 +109,7 @@ def workplace(tmp_path_factory):
         for i in range(60):
             pixels = random.integers(0, 256, (48, 64, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(place / "my_pictures" / kind / f"{i}.png")
+    Image.fromarray(pixels).save(place / "photo.png")
     return place
 
 

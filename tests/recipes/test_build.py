@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,10 @@ from unveil.covariance import Circulant, Identity
 from unveil.data import open_images
 from unveil.models.classifier import FeatureClassifier
 from unveil.models.diffusion import Diffusion
+from unveil.models.restoration import DSWD, KLD, MMD
 from unveil.recipes import names, resolve
 from unveil.recipes.build import build_data, build_model, build_network, build_schedule
+from unveil.recipes.build_restoration import build_generator
 from unveil.schedules import Discrete, GeometricVE, LinearVP
 from unveil.training.options import Options
 from unveil.training.trainer import fit
@@ -17,26 +21,42 @@ from unveil.training.trainer import fit
 SHRUNKEN = {
     "diffusion": ["model.network.channels=8", "model.network.blocks=1", "training.batch_size=4"],
     "classifier": ["model.channels=4", "training.batch_size=4"],
+    "denoiser": ["model.network.channels=8", "model.network.blocks=1", "training.batch_size=4"],
+    "restoration": ["model.network.channels=8", "model.network.blocks=1", "training.batch_size=4"],
 }
-SHAPES = {"digits": (1, 8, 8), "fashion": (1, 28, 28), "photos": (3, 32, 32), "cifar10": (3, 32, 32)}
+SHAPES = {"digits": (1, 8, 8), "fashion": (1, 28, 28), "photos": (3, 32, 32), "cifar10": (3, 32, 32), "toy": (2,)}
 
 
 def shrunken(name):
-    return resolve(name, SHRUNKEN[resolve(name).model.kind])
+    recipe = resolve(name)
+    if "toy" in name:
+        return resolve(name, ["training.batch_size=8"])
+    changes = [*SHRUNKEN[recipe.model.kind]]
+    if recipe.model.kind == "restoration":
+        changes += ["model.prior.discriminator.channels=8"]
+    if name == "cifar10-rgm-dswd":
+        changes += ["model.prior.projections=4", "model.prior.inner=2"]
+    return resolve(name, changes)
 
 
 def shape_of(name):
-    return SHAPES[name.partition("-")[0]]
+    return (3, 48, 48) if name == "photos-denoiser" else SHAPES[name.partition("-")[0]]
+
+
+def open_for(recipe, shape, folder):
+    """Data of the shape that a recipe is made for."""
+    if len(shape) == 1:
+        return build_data(recipe)
+    channels, height, width = shape
+    pictures = np.random.default_rng(0).integers(0, 256, (8, height, width, channels), dtype=np.uint8)
+    np.savez(folder / "noise.npz", train_images=pictures, train_labels=np.arange(8) % 2)
+    return build_data(recipe, source=folder / "noise.npz")
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_recipe_takes_two_small_steps(name, tmp_path):
     recipe = shrunken(name)
-    channels, height, width = shape_of(name)
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (8, height, width, channels), dtype=np.uint8)
-    np.savez(tmp_path / "noise.npz", train_images=pictures, train_labels=np.arange(8) % 2)
-    data = build_data(recipe, source=tmp_path / "noise.npz")
+    data = open_for(recipe, shape_of(name), tmp_path)
     assert data.shape == shape_of(name)
     model = build_model(recipe, data.shape, data.classes)
     before = [parameter.clone() for parameter in model.parameters()]
@@ -44,14 +64,20 @@ def test_every_recipe_takes_two_small_steps(name, tmp_path):
     moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
     assert any(moved)
     assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
-    if isinstance(model, Diffusion):
-        x = model.sample(2, steps=2, sampler=recipe.sampling.sampler)
-        assert x.shape == (2, *data.shape)
+    if hasattr(model, "sample"):
+        walk = {"steps": 2, "sampler": recipe.sampling.sampler} if isinstance(model, Diffusion) else {}
+        assert model.sample(2, **walk).shape == (2, *data.shape)
 
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("fashion-ddpm", "fashion-mnist"), ("fashion-features", "fashion-mnist"), ("cifar10-ddpm", "cifar10-20k.npz")],
+    [
+        ("fashion-ddpm", "fashion-mnist"),
+        ("fashion-features", "fashion-mnist"),
+        ("fashion-rgm-sr", "fashion-mnist"),
+        ("cifar10-ddpm", "cifar10-20k.npz"),
+        ("cifar10-rgm-sr", "cifar10-20k.npz"),
+    ],
 )
 def test_recipes_open_the_data_they_are_made_for(name, file, real_data):
     recipe = resolve(name, ["data.limit=100"])
@@ -138,3 +164,67 @@ def test_the_recipe_decides_how_images_are_framed(tmp_path):
     mine = open_images(tmp_path / "pictures.npy", size=(8, 12), channels=3, split="all", limit=4)
     assert data.fingerprint == mine.fingerprint
     assert recipe.training.options() == Options(**recipe.training.model_dump(exclude={"steps"}))
+
+
+# --- restoration -----------------------------------------------------------------------------------------------------
+
+
+def test_restoration_models_are_built_as_they_are_written():
+    written = {"fidelity_weight": 1.5, "fidelity_space": "native", "match": "data", "latent": False}
+    changes = [f"model.{key}={value}" for key, value in written.items()]
+    model = build_model(resolve("digits-rgm-d", [*changes, "model.degradation.steps=3"]), (1, 8, 8))
+    assert {key: getattr(model, key) for key in written} == written
+    assert (model.steps, model.sampling) == (3, "prior")
+    assert isinstance(model.learned, KLD)
+    assert (model.learned.r1, model.learned.lazy, model.learned.gen_loss) == (0.02, 15, "kl")
+    posterior = build_model(resolve("digits-rgm-d", ["model.sampling=posterior"]), (1, 8, 8))
+    assert posterior.bridges is not None
+
+
+def test_priors_are_built_as_they_are_written():
+    mmd = "model.prior={kind: mmd, bandwidths: [0.5, 3], unbiased: true, pool: true}"
+    found = build_model(resolve("toy-rgm-mmd", [mmd]), (2,)).learned
+    assert isinstance(found, MMD)
+    assert (found.kernel.bandwidths, found.unbiased, found.pool) == ((0.5, 3.0), True, True)
+    assert resolve("toy-rgm-mmd", ["model.prior.bandwidths=0.5"]).model.prior.bandwidths == (0.5,)
+    dswd = build_model(resolve("toy-rgm-dswd", ["model.prior.pool=false", "model.prior.inner=3"]), (2,)).learned
+    assert isinstance(dswd, DSWD)
+    assert (dswd.projections, dswd.inner, dswd.summed, dswd.pool) == (10, 3, True, False)
+
+
+def test_the_networks_of_cifar10_are_those_that_were_published():
+    recipe = resolve("cifar10-rgm-d")
+    with torch.device("meta"):
+        generator = build_generator(recipe.model, (3, 32, 32), 4)
+    assert 45e6 < sum(parameter.numel() for parameter in generator.parameters()) < 50e6
+    assert recipe.model.fidelity_weight == pytest.approx(3 * 32 * 32 / 1000)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "source", "said"),
+    [
+        ("toy-rgm-kld", [], "digits", "'digits' holds pictures, and the recipe is for points"),
+        ("toy-rgm-kld", ["data.dimension=3"], "eight-gaussians", "data.dimension is 3, and the points of"),
+        ("toy-rgm-kld", ["data.size=8"], "eight-gaussians", "the recipe is for pictures: it has data.size"),
+        ("toy-rgm-kld", ["data.flip=true"], "eight-gaussians", "the recipe is for pictures: it has data.flip"),
+        ("toy-rgm-kld", ["data.split=all"], "eight-gaussians", "take train or test"),
+    ],
+)
+def test_points_are_no_pictures(recipe, changes, source, said):
+    base = resolve(recipe, changes if changes else ["data.dimension=2"])
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        build_data(base, source=source)
+
+
+def test_networks_of_points_are_for_points():
+    with pytest.raises(ConfigError, match="point-generator is not for them"):
+        build_model(resolve("toy-rgm-kld"), (1, 8, 8))
+    with pytest.raises(ConfigError, match="generator is not for them"):
+        build_model(resolve("digits-rgm-d"), (2,))
+    with pytest.raises(ConfigError, match="The data are points, and a diffusion learns from pictures"):
+        build_model(resolve("digits-ddpm"), (2,))
+    with pytest.raises(ConfigError, match="takes sides that are multiples of 4"):
+        build_model(resolve("digits-rgm-d"), (1, 6, 6))
+    points = build_data(resolve("toy-rgm-kld", ["data.limit=100"]))
+    assert len(points) == 100
+    assert torch.equal(points.points, build_data(resolve("toy-rgm-kld")).points[:100])

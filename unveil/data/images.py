@@ -124,6 +124,8 @@ def _find(source: str | os.PathLike[str] | np.ndarray | Tensor, split: Split) ->
 
 def _read(place: Source, split: Split) -> Found:
     match place:
+        case Source("points", name):
+            raise DataError(f"'{name}' holds points, not pictures; open it with unveil.data.points.open_points.")
         case Source("embedded", "digits"):
             return read_digits()
         case Source("embedded"):

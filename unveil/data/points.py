@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil.core.errors import ConfigError
+from unveil.core.errors import ConfigError, DataError
 from unveil.core.random import Randomness, Streams, rand, randn
+from unveil.data.found import Split
+from unveil.data.sources import POINTS
 from unveil.data.store import digest
 
 
@@ -26,7 +28,7 @@ class Points:
 
     Attributes:
         shape: of a sample, (2,).
-        classes: None.
+        classes, class_names: None.
     """
 
     size: int = 4000
@@ -37,6 +39,7 @@ class Points:
 
     shape = (2,)
     classes = None
+    class_names = None
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.modes < 1 or self.radius < 0 or self.std <= 0:
@@ -87,3 +90,22 @@ class Points:
         if len(places) and not 0 <= int(places.min()) <= int(places.max()) < self.size:
             raise IndexError(f"Indices {int(places.min())} to {int(places.max())} leave 0..{self.size - 1}.")
         return self.points[places], {}
+
+
+def open_points(name: str, *, split: Split = "train", limit: int | None = None) -> Points:
+    """Open an embedded source of points by its name.
+
+    Args:
+        name: "eight-gaussians".
+        split: "train", or "test", other points of the same Gaussians.
+        limit: at most so many points.
+
+    Raises:
+        DataError: there is no such source.
+        ConfigError: another split, or a limit below 1.
+    """
+    if name not in POINTS:
+        raise DataError(f"There are no points called '{name}'; there are {', '.join(POINTS)}.")
+    if split not in ("train", "test"):
+        raise ConfigError(f"split {split!r}: points are drawn for training and for testing apart; take train or test.")
+    return Points(Points.size if limit is None else min(limit, Points.size), seed=int(split == "test"))

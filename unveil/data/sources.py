@@ -1,4 +1,4 @@
-"""What a source of images is, told from its name and its place alone.
+"""What a source of data is, told from its name and its place alone.
 
 The command line asks here before anything heavy is loaded: this file imports the standard library only.
 """
@@ -15,19 +15,21 @@ from typing import Literal
 from unveil.core.errors import DataError, MissingDependencyError
 from unveil.data.folders import SUFFIXES, reason, shown, walk
 
-EMBEDDED = ("digits", "photos")
+POINTS = ("eight-gaussians",)
+EMBEDDED = ("digits", "photos", *POINTS)
+"""Sources that are always there; those among POINTS hold no pictures."""
 ACCEPTED = (
     "a folder of images, one image, an .npz, .npy or idx(.gz) file, "
     f"an embedded source ({', '.join(EMBEDDED)}) or hf:NAME for a Hugging Face data set"
 )
 IDX = re.compile(r"[-.]idx(\d(-ubyte)?)?(\.gz)?$", re.IGNORECASE)
 
-Kind = Literal["embedded", "hub", "folder", "image", "npz", "npy", "idx"]
+Kind = Literal["embedded", "points", "hub", "folder", "image", "npz", "npy", "idx"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source of images that is there: its kind, a name for it, and where it lies (None: nowhere on disk)."""
+    """A source of data that is there: its kind, a name for it, and where it lies (None: nowhere on disk)."""
 
     kind: Kind
     name: str
@@ -50,7 +52,7 @@ def check_source(source: str | os.PathLike[str]) -> Source:
     if not text.strip():
         raise DataError(f"The source of data is empty; give {ACCEPTED}.")
     if text in EMBEDDED:
-        return Source("embedded", text)
+        return Source("points" if text in POINTS else "embedded", text)
     if text.startswith("hf:"):
         return _hub(text[3:])
     path = Path(text).expanduser()

@@ -4,6 +4,7 @@ from unveil.metrics.bits_per_dim import bits_per_dim as bits_per_dim
 from unveil.metrics.bits_per_dim import measure_bits_per_dim as measure_bits_per_dim
 from unveil.metrics.feature_cache import cache_folder as cache_folder
 from unveil.metrics.feature_space import PIXELS as PIXELS
+from unveil.metrics.feature_space import POINTS as POINTS
 from unveil.metrics.feature_space import FeatureSpace as FeatureSpace
 from unveil.metrics.features import Features as Features
 from unveil.metrics.features import extract_features as extract_features

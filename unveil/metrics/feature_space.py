@@ -77,6 +77,9 @@ def _flatten(x: Tensor) -> Tensor:
 PIXELS = FeatureSpace("pixels", _flatten)
 """The images themselves, flattened."""
 
+POINTS = FeatureSpace("points", _flatten)
+"""Points of a space, as they are."""
+
 
 def state_digest(network: nn.Module) -> str:
     """Hash what a network computes: its structure, and the name, type, shape and bytes of every weight and buffer."""

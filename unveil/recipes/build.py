@@ -9,8 +9,9 @@ from torch import nn
 from unveil.core.errors import ConfigError
 from unveil.core.protocols import Covariance, Progress, Schedule
 from unveil.covariance import Identity, free_field
-from unveil.data import Images, open_images
+from unveil.data import Images, check_source, open_images
 from unveil.data.found import Split
+from unveil.data.points import Points, open_points
 from unveil.models.classifier import FeatureClassifier
 from unveil.models.diffusion import Diffusion
 from unveil.networks.classifier import Classifier
@@ -36,20 +37,30 @@ from unveil.schedules import Discrete, GeometricVE, LinearVP
 
 def build_data(
     recipe: Recipe, *, source: str | Path | None = None, split: Split | None = None, progress: Progress | None = None
-) -> Images:
-    """Open the images of a recipe.
+) -> Images | Points:
+    """Open the images of a recipe, or its points.
 
     Args:
         recipe: how images come to one size.
-        source: other images than the recipe's.
+        source: other data than the recipe's.
         split: another part of them than the recipe's.
         progress: told how many files are decoded.
+
+    Raises:
+        ConfigError: the recipe says of images what is only true of points, or the other way round.
     """
     spec = recipe.data
     if source is None:
         source = spec.source
     if source is None:
         raise ConfigError(f"Recipe {recipe.name} needs --data: {spec.needs or 'images'}.")
+    if check_source(source).kind == "points":
+        return _build_points(recipe, str(source), split or spec.split)
+    if spec.dimension is not None:
+        raise ConfigError(
+            f"'{source}' holds pictures, and the recipe is for points: it has data.dimension. Give other data (--data), such "
+            "as eight-gaussians, or take a recipe for pictures."
+        )
     return open_images(
         source,
         size=spec.size,
@@ -64,17 +75,38 @@ def build_data(
     )
 
 
+def _build_points(recipe: Recipe, source: str, split: Split) -> Points:
+    spec, points = recipe.data, open_points(source, split=split, limit=recipe.data.limit)
+    of_pictures = [
+        name for name in ("size", "channels", "crop", "resize", "upsample") if getattr(spec, name) is not None
+    ]
+    if spec.flip or of_pictures:
+        raise ConfigError(
+            f"'{source}' holds points, and the recipe is for pictures: it has data.{[*of_pictures, 'flip'][0]}. Give other "
+            "data (--data), or take a recipe for points, such as toy-rgm-kld."
+        )
+    (dimension,) = points.shape
+    if spec.dimension not in (None, dimension):
+        raise ConfigError(f"data.dimension is {spec.dimension}, and the points of '{source}' have {dimension} numbers.")
+    return points
+
+
 def build_model(recipe: Recipe, shape: Sequence[int], classes: int | None = None) -> nn.Module:
     """Make the model of a recipe, with first weights that its training seed decides.
 
     Args:
         recipe: what to build.
-        shape: of one sample, (C, H, W).
+        shape: of one sample, (C, H, W), or (d,) where samples are points.
         classes: of the data, where it has any.
 
     Raises:
-        ConfigError: the recipe wants labels and the data has none.
+        ConfigError: the recipe wants labels and the data has none, or its model is not for such samples.
     """
+    if len(shape) == 1 and not isinstance(recipe.model, RestorationSpec):
+        raise ConfigError(
+            f"The data are points, and a {recipe.model.kind} learns from pictures; train a restoration model on them, such "
+            "as toy-rgm-kld, or give pictures (--data)."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.training.seed)
         match recipe.model:

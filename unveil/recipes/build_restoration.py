@@ -126,8 +126,8 @@ def build_prior(spec: LearnedPriorSpec, shape: Sequence[int], degradation: Degra
     match spec:
         case KLDSpec(discriminator=given, r1=r1, lazy=lazy, gen_loss=gen_loss):
             return KLD(build_critic(given, shape, degradation.steps), r1=r1, lazy=lazy, gen_loss=gen_loss)
-        case MMDSpec(discriminator=given, r1=r1, lazy=lazy, unbiased=unbiased):
-            return MMD(critic(given, r1, lazy), unbiased=unbiased)
+        case MMDSpec(discriminator=given, r1=r1, lazy=lazy) as mmd:
+            return MMD(critic(given, r1, lazy), bandwidths=mmd.bandwidths, unbiased=mmd.unbiased, pool=mmd.pool)
         case DSWDSpec(discriminator=given, r1=r1, lazy=lazy) as dswd:
             return DSWD(
                 critic(given, r1, lazy),
@@ -135,6 +135,8 @@ def build_prior(spec: LearnedPriorSpec, shape: Sequence[int], degradation: Degra
                 projections=dswd.projections,
                 inner=dswd.inner,
                 spread=dswd.spread,
+                summed=dswd.summed,
+                pool=dswd.pool,
             )
         case MMSESpec():
             return MMSE()

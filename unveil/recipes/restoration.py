@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unveil.recipes.spec import Count, Positive, Row, Share, Spec, Whole
+from unveil.recipes.spec import Count, Positive, Positives, Row, Share, Spec, Whole
 
 
 class BiasFreeUNetSpec(Spec):
@@ -113,7 +113,9 @@ class MMDSpec(Spec):
     discriminator: CriticSpec | None = None
     r1: float = Field(default=0.02, ge=0)
     lazy: Count = 15
-    unbiased: bool = False
+    bandwidths: Positives | None = Field(default=None, description="of the kernels; 1 to 16 for features without it")
+    unbiased: bool = Field(default=False, description="leave a sample's likeness to itself out")
+    pool: bool = Field(default=False, description="average features over space")
 
 
 class DSWDSpec(Spec):
@@ -126,6 +128,10 @@ class DSWDSpec(Spec):
     projections: Count = 1000
     inner: Whole = Field(default=10, description="moves of the map of directions in a step")
     spread: float = Field(default=10.0, ge=0, description="how dear directions that are alike are")
+    summed: bool = Field(
+        default=False, description="add up over the batch instead of averaging, as published code does"
+    )
+    pool: bool = Field(default=True, description="average features over space")
 
 
 class MMSESpec(Spec):

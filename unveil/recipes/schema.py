@@ -151,7 +151,7 @@ class DataSpec(Spec):
     """Where the images are, and how they come to one size: see `unveil.data.open_images`.
 
     The size, channels and classes that are not given, and what the classes are called, are found in the data when
-    training starts, and are written into the run's own recipe.
+    training starts, and are written into the run's own recipe. Of data that are points it is the dimension.
     """
 
     source: str | None = Field(default=None, description="a folder, a file, or the name of an embedded source")
@@ -159,6 +159,7 @@ class DataSpec(Spec):
     split: Literal["train", "test", "all"] = "train"
     size: Size | None = Field(default=None, description="height and width; one number for a square")
     channels: Literal[1, 3] | None = None
+    dimension: Count | None = Field(default=None, description="numbers of a point, where the data are points")
     crop: Literal["center", "random", "none"] | None = None
     resize: Count | bool | None = Field(
         default=None, description="short side before a crop; true just covers, false keeps"

@@ -18,7 +18,7 @@ def _row(value: Any) -> Any:
     """Read '1,2,2' and '28x36' as rows of numbers, which need no quotes in a shell, and one number as a row of one."""
     if isinstance(value, str):
         return value.replace("x", ",").split(",")
-    return (value,) if isinstance(value, int) else value
+    return (value,) if isinstance(value, int | float) else value
 
 
 def _square(value: Any) -> Any:
@@ -32,6 +32,7 @@ Count = Annotated[Whole, Field(ge=1)]
 Row = Annotated[tuple[Whole, ...], BeforeValidator(_row)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Positives = Annotated[tuple[Positive, ...], BeforeValidator(_row), Field(min_length=1)]
 Size = Annotated[tuple[Count, Count], BeforeValidator(_square)]
 
 

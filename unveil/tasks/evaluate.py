@@ -12,7 +12,7 @@ from unveil.recipes.choices import either
 from unveil.tasks.feature_space import check_space, feature_space
 from unveil.tasks.figures import check_count, check_metrics
 from unveil.tasks.images import absolute, open_data
-from unveil.tasks.likelihood import likelihood
+from unveil.tasks.likelihood import check_likelihood, likelihood
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe
 from unveil.tasks.sample import BATCH, check_sampling, sample
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from unveil.data import Images
     from unveil.data.found import Split
+    from unveil.data.points import Points
     from unveil.metrics import FeatureSpace, Measure
 
 SPLITS = ("train", "test", "all")
+ON_POINTS = ("frechet", "kernel", "pr")
+"""Metrics that points have too."""
 MOST = 5000
 """Samples drawn when nobody says how many, if there are as many real images."""
 FEW = 200
@@ -52,6 +55,10 @@ def check_evaluation(
     """
     wanted = check_metrics(metrics, inception)
     check_sampling(recipe, 1 if n is None else n, steps=steps, sampler=sampler, seed=seed, batch=batch)
+    if recipe.data.dimension is not None:
+        _check_points(wanted, inception, features)
+    if "bpd" in wanted:
+        check_likelihood(recipe, n, batch, 1, seed)
     if n is not None:
         check_count(wanted, n)
     if split not in SPLITS:
@@ -59,6 +66,19 @@ def check_evaluation(
     source = _real(recipe) if data is None else absolute(data)
     check_space(inception, features)
     return wanted, source
+
+
+def _check_points(wanted: Sequence[str], inception: str | Path | None, features: Run | str | Path | None) -> None:
+    """Refuse to measure points as only pictures are measured."""
+    if inception is not None or features is not None:
+        raise ConfigError(
+            "Samples of this run are points, which are compared as they are; leave out the network that measures pictures."
+        )
+    of_pictures = [name for name in wanted if name in ("score", "bpd")]
+    if of_pictures:
+        raise ConfigError(
+            f"{of_pictures[0]} is a figure of pictures, and samples of this run are points; take {either(ON_POINTS)}."
+        )
 
 
 def _real(recipe: Recipe) -> str:
@@ -95,7 +115,7 @@ def evaluate(
 
     Samples of a model with labels take the classes in turn. Without Inception weights and without a classifier's run, a
     classifier is trained on the real images' labels; what is measured with it is named after it. Images without labels
-    are compared pixel by pixel.
+    are compared pixel by pixel, and points as they are.
 
     Args:
         run: a run, or its folder.
@@ -135,28 +155,50 @@ def evaluate(
         batch=batch,
     )
 
+    from unveil.data.points import Points
+
     report = report or Quiet()
     others = {"source": source, "classes": None, "class_names": None}
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=others)})
     images = open_data(recipe, split=split, report=report)
     run = run if isinstance(run, Run) else load(run)
+    thing = "point" if isinstance(images, Points) else "image"
     found: list[Measure] = []
     if set(wanted) != {"bpd"}:
-        choose = partial(feature_space, images, recipe, inception=inception, features=features, report=report)
-        space = choose() if set(wanted) - {"bpd", "score"} else None
-        scores = choose(output="logits") if "score" in wanted else None
+        space, scores = _spaces(wanted, images, recipe, inception, features, report)
         count = n or min(len(images), MOST)
         check_count(wanted, count, len(images))
         if min(count, len(images)) < FEW:
             report.say(
-                f"{_counted(count, 'sample')} against {_counted(len(images), 'image')} are few: the figures are unreliable, "
+                f"{_counted(count, 'sample')} against {_counted(len(images), thing)} are few: the figures are unreliable, "
                 "and compare only with figures of as many."
             )
         x = sample(run, count, steps=steps, sampler=sampler, seed=seed, batch=batch, report=report)
         found += _compare(wanted, x, images, split, space, scores, report)
-    if "bpd" in wanted:
+    if "bpd" in wanted and not isinstance(images, Points):
         found.append(likelihood(run, images, n=n, split=split, seed=seed, batch=batch, report=report).measure)
     return found
+
+
+def _spaces(
+    wanted: Sequence[str],
+    data: "Images | Points",
+    recipe: Recipe,
+    inception: str | Path | None,
+    features: Run | str | Path | None,
+    report: Report,
+) -> "tuple[FeatureSpace | None, FeatureSpace | None]":
+    """Where samples are compared, and where classes are scored, as far as the metrics ask for them."""
+    from unveil.data.points import Points
+    from unveil.metrics import POINTS
+
+    if isinstance(data, Points):
+        return POINTS, None
+    choose = partial(feature_space, data, recipe, inception=inception, features=features, report=report)
+    return (
+        choose() if set(wanted) - {"bpd", "score"} else None,
+        choose(output="logits") if "score" in wanted else None,
+    )
 
 
 def _counted(n: int, thing: str) -> str:
@@ -166,13 +208,14 @@ def _counted(n: int, thing: str) -> str:
 def _compare(
     wanted: Sequence[str],
     x: "Tensor",
-    images: "Images",
+    images: "Images | Points",
     split: str,
     space: "FeatureSpace | None",
     scores: "FeatureSpace | None",
     report: Report,
 ) -> "Iterator[Measure]":
     """Measure samples x against images by their features and class scores, where these are wanted."""
+    from unveil.data.points import Points
     from unveil.metrics import (
         cache_folder,
         extract_features,
@@ -182,7 +225,10 @@ def _compare(
         precision_recall,
     )
 
-    take = partial(extract_features, preprocessing=f"crop {images.frame.crop}", levels=images.levels)
+    if isinstance(images, Points):
+        take = partial(extract_features, levels=None)
+    else:
+        take = partial(extract_features, preprocessing=f"crop {images.frame.crop}", levels=images.levels)
     if space is not None:
         with report.bar("features of samples") as progress:
             ours = take(space, x, split="generated", progress=progress)

@@ -8,7 +8,7 @@ from unveil.core.errors import ConfigError
 from unveil.data.folders import reason
 from unveil.recipes import Recipe, dump, resolve
 from unveil.recipes.schema import ClassifierSpec
-from unveil.tasks.images import open_data
+from unveil.tasks.images import open_pictures
 from unveil.tasks.report import Report
 from unveil.tasks.run import Run, load, read_recipe
 from unveil.tasks.train import train
@@ -98,7 +98,7 @@ def trained_classifier(recipe: Recipe, *, report: Report) -> Run:
     """Train a classifier on the images of a recipe, or take the one in the cache that was trained on the same images."""
     from unveil.metrics import cache_folder
 
-    images = open_data(recipe, split="train", report=report)
+    images = open_pictures(recipe, split="train", report=report)
     base = resolve("digits-features" if recipe.data.source == "digits" else "fashion-features")
     planned = base.model_copy(update={"data": recipe.data.model_copy(update={"split": "train", "needs": None})})
     name = hashlib.sha256(f"{images.fingerprint}\n{dump(base)}".encode()).hexdigest()[:16]

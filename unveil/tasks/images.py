@@ -1,4 +1,4 @@
-"""The images of a recipe: where they are, and what could not be read of them."""
+"""The data of a recipe: where they are, and what could not be read of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from unveil.tasks.report import Report
 if TYPE_CHECKING:
     from unveil.data import Images
     from unveil.data.found import Split
+    from unveil.data.points import Points
 
 NAMED = 5
 """Files that are named one by one when they could not be read; more are counted."""
@@ -19,16 +20,19 @@ NAMED = 5
 
 def open_data(
     recipe: Recipe, *, source: str | Path | None = None, split: "Split | None" = None, report: Report
-) -> "Images":
-    """Open a recipe's images, or others as the recipe would, and tell what could not be read.
+) -> "Images | Points":
+    """Open a recipe's images or points, or others as the recipe would, and tell what could not be read.
 
     Raises:
         DataError: they are missing or damaged, or neither grey nor in colour.
     """
+    from unveil.data.points import Points
     from unveil.recipes.build import build_data
 
     with report.bar("reading images") as progress:
         images = build_data(recipe, source=source, split=split, progress=progress)
+    if isinstance(images, Points):
+        return images
     if images.shape[0] not in (1, 3):
         raise DataError(
             f"The pictures of '{images.name}' have {images.shape[0]} channels; a model learns from grey ones, of 1 channel, "
@@ -44,11 +48,31 @@ def open_data(
     return images
 
 
-def with_found(recipe: Recipe, images: "Images") -> Recipe:
-    """A recipe with what only the data could tell: size, channels, classes and their names."""
-    channels, *size = images.shape
-    names = tuple(map(shown, images.class_names)) if images.class_names else None
-    found = {"size": tuple(size), "channels": channels, "classes": images.classes, "class_names": names}
+def open_pictures(
+    recipe: Recipe, *, source: str | Path | None = None, split: "Split | None" = None, report: Report
+) -> "Images":
+    """The same, where only pictures will do.
+
+    Raises:
+        DataError: they are points, or cannot be opened.
+    """
+    from unveil.data import Images
+
+    images = open_data(recipe, source=source, split=split, report=report)
+    if not isinstance(images, Images):
+        raise DataError(f"'{images.name}' holds points, and this asks for pictures.")
+    return images
+
+
+def with_found(recipe: Recipe, data: "Images | Points") -> Recipe:
+    """A recipe with what only the data could tell: size, channels, classes and their names, or how many numbers a point has."""
+    found: dict[str, object]
+    if len(data.shape) == 1:
+        found = {"dimension": data.shape[0]}
+    else:
+        channels, *size = data.shape
+        names = tuple(map(shown, data.class_names)) if data.class_names else None
+        found = {"size": tuple(size), "channels": channels, "classes": data.classes, "class_names": names}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=found)})
 
 

@@ -8,7 +8,7 @@ from unveil.core.errors import ConfigError, DataError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.data.sources import check_source
 from unveil.recipes.schema import DiffusionSpec, Recipe
-from unveil.tasks.images import open_data
+from unveil.tasks.images import open_pictures
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe
 from unveil.tasks.sample import BATCH
@@ -93,7 +93,7 @@ def likelihood(
     report = report or Quiet()
     run = run if isinstance(run, Run) else load(run)
     if isinstance(images, str | Path):
-        images = open_data(recipe, source=images, split=split, report=report)
+        images = open_pictures(recipe, source=images, split=split, report=report)
     if images.levels is None:
         raise DataError(f"{images.name} holds real numbers; only pixels of whole levels, such as 0 .. 255, cost bits.")
     chosen = range(len(images) if n is None else min(n, len(images)))

@@ -113,8 +113,8 @@ def restore(
         operator: what was done to it, see `unveil.tasks.measurements.GRAMMAR`.
         degrade: take `image` for the clean picture: measure it first, then restore that.
         truth: the clean picture, to compare with.
-        solver: "half-quadratic", "douglas-rachford", "ddrm", "posterior" or "denoise"; without one "denoise" where
-            there is noise alone, else "half-quadratic".
+        solver: "half-quadratic", "douglas-rachford", "ddrm", "posterior" or "denoise"; without one "douglas-rachford" for
+            restoration models, and for others "denoise" where there is noise alone, else "half-quadratic".
         seed: names all that is random.
         window: side of the pieces in which the picture is worked on; without one the run's own size.
         report: told of progress.
@@ -149,8 +149,8 @@ def restore(
     notes += more
     if isinstance(recipe.model, BlindDenoiserSpec) and solver in ("ddrm", "posterior"):
         notes.append(
-            f"The solver {solver} walks down from noise alone, of which a denoiser of photographs knows little; take the run of a "
-            "diffusion, or another solver."
+            f"The solver {solver} walks down from noise alone, of which a denoiser of photographs knows little; take the run "
+            "of a diffusion, or another solver."
         )
     a = build(measurement, shape, canvas=canvas, seed=seed)
     with torch.no_grad():
@@ -165,6 +165,8 @@ def restore(
             )
         prior = prior_of(run, canvas, window=window)
         sigma = max(measurement.sigma, QUANTISED)
+        if solver is None and isinstance(recipe.model, RestorationSpec):
+            solver = "douglas-rachford"  # the others ask for many levels, or for a mean
         restored = solve(
             prior, y, a, sigma_y=sigma, solver=solver, report=report, generator=Streams(seed, 1), **options
         )

@@ -31,12 +31,14 @@ class Run:
         return f"Run({str(self.path)!r}, recipe {self.recipe.name})"
 
 
-def shape_of(recipe: Recipe, path: Path) -> tuple[int, int, int]:
-    """The shape of one sample of a run, (C, H, W).
+def shape_of(recipe: Recipe, path: Path) -> tuple[int, ...]:
+    """The shape of one sample of a run, (C, H, W), or (d,) where its data are points.
 
     Raises:
         RunError: the run's recipe does not say.
     """
+    if recipe.data.dimension is not None:
+        return (recipe.data.dimension,)
     if recipe.data.size is None or recipe.data.channels is None:
         raise RunError(
             f"{path}/recipe.yaml does not say data.size and data.channels, so the model cannot be built again."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_amount, check_seed, check_whole
 from unveil.recipes.choices import CHAINS, Sampler, either, near
-from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.recipes.schema import ClassifierSpec, DiffusionSpec, Recipe, RestorationSpec
 from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
@@ -41,15 +41,38 @@ def check_sampling(
         ConfigError: a number out of range, or labels that the model does not know.
     """
     spec = recipe.model
-    if not isinstance(spec, DiffusionSpec):
+    if isinstance(spec, RestorationSpec):
+        _check_no_walk(spec, steps=steps, sampler=sampler, guidance=guidance, temperature=temperature)
+    elif not isinstance(spec, DiffusionSpec):
+        does = "measures pictures" if isinstance(spec, ClassifierSpec) else "cleans pictures"
         raise ConfigError(
-            f"The run is a {spec.kind}, which measures pictures and makes none; give the run of a diffusion."
+            f"The run is a {spec.kind}, which {does} and makes none; give the run of a diffusion or of a restoration model."
         )
     for name, count in (("n", n), ("batch", batch), ("steps", 1 if steps is None else steps)):
         check_whole(name, count)
     check_seed(seed)
     check_amount("temperature", temperature)
     check_amount("guidance", 1.0 if guidance is None else guidance)
+    if isinstance(spec, DiffusionSpec):
+        _check_walk(recipe, spec, steps=steps, sampler=sampler, guidance=guidance)
+    return class_numbers(recipe, label)
+
+
+def _check_no_walk(spec: RestorationSpec, **options: Any) -> None:
+    """Refuse what only a walk of many steps could heed."""
+    usual = {"temperature": 1.0}
+    given = next((name for name, value in options.items() if value not in (None, usual.get(name))), None)
+    if given is not None:
+        raise ConfigError(
+            f"A restoration model samples in steps of its own, one for each of its {spec.degradation.steps} levels, and "
+            f"takes no {given}; leave it out."
+        )
+
+
+def _check_walk(
+    recipe: Recipe, spec: DiffusionSpec, *, steps: int | None, sampler: str | None, guidance: float | None
+) -> None:
+    """Refuse a sampler, steps or guidance that a diffusion cannot have."""
     name, known = recipe.sampling.sampler if sampler is None else sampler, get_args(Sampler)
     if name not in known:
         raise ConfigError(f"There is no sampler {name!r}{near(str(name), known, 1)} Known are {either(known)}.")
@@ -68,7 +91,13 @@ def check_sampling(
                 "Guidance needs a model that has also seen data without labels; train with model.label_dropout=0.1, or "
                 "leave guidance at 1."
             )
-    return class_numbers(recipe, label)
+
+
+def walk_of(recipe: Recipe, *, steps: int | None = None, sampler: str | None = None) -> dict[str, Any]:
+    """What a model of a recipe is told when it samples: a diffusion how to walk, a restoration model nothing."""
+    if not isinstance(recipe.model, DiffusionSpec):
+        return {}
+    return {"steps": steps or recipe.sampling.steps, "sampler": sampler or recipe.sampling.sampler}
 
 
 def sample(
@@ -92,7 +121,7 @@ def sample(
     Args:
         run: a run, or its folder.
         n: how many samples.
-        steps: of the sampler; the recipe's when None.
+        steps: of the sampler; the recipe's when None. Restoration models take neither this nor the next.
         sampler: its name; the recipe's when None.
         seed: names the samples, 0 to 2^63 - 1.
         batch: samples drawn at a time; it does not change them.
@@ -104,7 +133,7 @@ def sample(
         options: what else the model's `sample` takes, such as clip or eta.
 
     Returns:
-        (n, C, H, W) in [-1, 1], on the CPU.
+        (n, C, H, W) in [-1, 1], or points (n, d), on the CPU.
 
     Raises:
         ConfigError: a value out of range.
@@ -136,7 +165,9 @@ def sample(
     here = Processes.join(device)
     mine = range(n)[here.rank * n // here.world : (here.rank + 1) * n // here.world]
     chunks = [mine[start : start + batch] for start in range(0, len(mine), batch)]
-    steps = steps or defaults.steps
+    walk = walk_of(recipe, steps=steps, sampler=sampler)
+    if temperature != 1:
+        walk["temperature"] = temperature
     drawn = []
     with (report or Quiet()).bar("sampling") as progress:
         for done, chunk in enumerate(chunks):
@@ -145,11 +176,9 @@ def sample(
                 options |= {"label": chosen, "guidance": defaults.guidance if guidance is None else guidance}
             x = run.model.sample(
                 len(chunk),
-                steps=steps,
-                sampler=sampler or defaults.sampler,
                 generator=Streams(seed, chunk),
                 progress=lambda step, steps, done=done: progress(done * steps + step, len(chunks) * steps),
-                temperature=temperature,
+                **walk,
                 **options,
             )
             drawn.append(x.cpu())

@@ -13,15 +13,17 @@ from unveil.tasks.images import absolute, open_data, with_found
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.resuming import check_progress, check_unchanged
 from unveil.tasks.run import Run, read_recipe
+from unveil.tasks.sample import walk_of
 from unveil.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from unveil.data import Images
+    from unveil.data.points import Points
     from unveil.training.hooks import Hook, Moment
     from unveil.training.keeping import Begin
     from unveil.training.trainer import Outcome
 
-PICTURES = 25
+PICTURES, POINTS = 25, 1000
 """Samples on a picture that is made as training goes."""
 
 
@@ -160,7 +162,7 @@ def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcom
     return Run(folder.path, recipe, model.requires_grad_(False)), outcome
 
 
-def _begin(plan: Plan, recipe: Recipe, images: "Images") -> "Begin":
+def _begin(plan: Plan, recipe: Recipe, images: "Images | Points") -> "Begin":
     """Make the run's folder, or bring the recipe of the one that is there up to date."""
 
     def begin(settings: Mapping[str, Any] | None) -> None:
@@ -227,23 +229,20 @@ def _pictures(recipe: Recipe, folder: RunFolder) -> "Hook":
     def draw(moment: "Moment") -> None:
         from unveil.core.random import Streams
         from unveil.data import save_images
+        from unveil.tasks.scatter import scatter
 
         model: Any = moment.model
         if not moment.main or not hasattr(model, "sample"):
             return
-        options: dict[str, Any] = {}
+        points = recipe.data.dimension is not None
+        count = POINTS if points else PICTURES
+        options = walk_of(recipe, steps=min(recipe.sampling.steps, 50))
         if getattr(model, "classes", None):
             import torch
 
             options["label"] = torch.arange(PICTURES, device=next(model.parameters()).device) % model.classes
         with moment.averaged():
-            x = model.sample(
-                PICTURES,
-                steps=min(recipe.sampling.steps, 50),
-                sampler=recipe.sampling.sampler,
-                generator=Streams(0, PICTURES),
-                **options,
-            )
-        save_images(x, folder.samples / f"{moment.stage}-{moment.step:07d}.png", force=True)
+            x = model.sample(count, generator=Streams(0, count), **options)
+        save_images(scatter(x) if points else x, folder.samples / f"{moment.stage}-{moment.step:07d}.png", force=True)
 
     return draw
