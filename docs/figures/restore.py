@@ -13,7 +13,7 @@ import unveil
 from unveil.tasks.pictures import side_by_side
 
 run = unveil.load(sys.argv[1])
-photo = torch.from_numpy(data.chelsea()[20:276, 70:390].copy()).permute(2, 0, 1) / 127.5 - 1
+photo = torch.from_numpy(data.chelsea()[40:184, 110:286].copy()).permute(2, 0, 1) / 127.5 - 1
 rows = []
 for pair in (("noise:25/255", "mask:0.7"), ("blur:gaussian:1.6,noise:2/255", "downsample:2")):
     panels = []
