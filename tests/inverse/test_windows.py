@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -79,6 +81,21 @@ def test_a_prior_of_grey_images_takes_each_channel_and_one_of_colour_takes_grey(
     torch.testing.assert_close(colour.restore(y[:, :1], 1), one_by_one[:, :1])
     with pytest.raises(ShapeError, match="2"):
         colour.restore(y[:, :2], 1)
+
+
+@pytest.mark.parametrize(
+    ("side", "overlap", "align"), [(48, 11, 16), (32, 16, 16), (64, 16, 16), (21, 5, 1), (45, 29, 16)]
+)
+@pytest.mark.parametrize("length", [48, 66, 100, 161, 304])
+def test_neighbours_share_what_was_asked(side, overlap, align, length):
+    windows = Windows(Smoothing(), (side, side), overlap=overlap, align=align)
+    fitting = windows._fitting(length, side)
+    starts = windows._starts(torch.empty(1, 1, fitting, fitting), 0)
+    assert starts[0] == 0
+    assert starts[-1] + side == fitting
+    assert all(start % align == 0 for start in starts)
+    assert all(second - first <= side - overlap for first, second in pairwise(starts))
+    assert windows.restore(torch.ones(1, 1, length, 50), 1).isfinite().all()
 
 
 def test_an_overlap_that_leaves_nothing_is_refused():

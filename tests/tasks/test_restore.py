@@ -98,6 +98,8 @@ def test_what_is_refused(denoiser, digits, photo, tmp_path):
         restore(denoiser, photo, "mask:0.5")
     with pytest.raises(ConfigError, match="no solver 'ddmr'; did you mean ddrm"):
         restore(denoiser, photo, "grayscale", solver="ddmr", degrade=True)
+    with pytest.raises(ConfigError, match="takes no iterations"):
+        restore(denoiser, photo, "noise:0.1", iterations=5)
     with pytest.raises(ConfigError, match="takes no 'colour'"):
         restore(denoiser, photo, "grayscale", degrade=True, colour=3)
     with pytest.raises(ShapeError, match="They must be the same"):

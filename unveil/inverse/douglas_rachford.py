@@ -73,6 +73,7 @@ def douglas_rachford(
     record, streams = Record(iterations * len(walk), progress, watch), Streams.of(generator, len(y))
     x = first_guess(operator, y, start)
     best = _Best(sigma_y)
+    seen = operator.forward(operator.pinv(y)) if return_iterate == "best" else y  # without what A cannot have made
     for k, level in enumerate(walk * iterations):
         restored = prior.restore(prior.degrade(x, level, streams, scale=push), level, streams)
         v = torch.lerp(x, restored, alpha)
@@ -81,7 +82,7 @@ def douglas_rachford(
         u = consistent(operator, 2 * v - x, y, lam)
         x = x + u - v
         if return_iterate == "best":
-            best.consider(u, operator.forward(v) - y)
+            best.consider(u, operator.forward(v) - seen)
         record.told(k + 1, u)
     match return_iterate:
         case "u":

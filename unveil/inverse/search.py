@@ -16,6 +16,10 @@ Watch = Callable[[int, int, Tensor], None]
 """Told (steps done, steps in all, the images) after each step."""
 
 
+FAR = 50.0
+"""No image in [-1, 1], however noisy, is measured as a number like this; pixels of 0..255 are."""
+
+
 def check_measurement(y: Tensor, sigma_y: float) -> None:
     """Refuse a measurement that is no batch of finite numbers, and noise that is no standard deviation."""
     if not math.isfinite(sigma_y) or sigma_y < 0:
@@ -32,6 +36,11 @@ def check_measurement(y: Tensor, sigma_y: float) -> None:
     if not bool(y.isfinite().all()):
         raise DataError(
             "The measurement holds a NaN or an infinity; a pixel that is missing belongs in a mask instead."
+        )
+    if y.ndim == 4 and float(y.abs().max()) > FAR:
+        raise DataError(
+            f"The measurement holds numbers up to {float(y.abs().max()):.4g}; images are in [-1, 1]. Bring 0..255 there with "
+            "y / 127.5 - 1."
         )
 
 

@@ -41,10 +41,10 @@ class Windows:
         align: int = 1,
         channels: int | None = None,
     ) -> None:
-        if not 0 <= overlap < min(size) or min(batch, align) < 1:
+        if min(batch, align) < 1 or not 0 <= overlap <= min(size) - align:
             raise ConfigError(
                 f"Windows of {size[0]} x {size[1]} cannot overlap by {overlap} pixels, {batch} at a time, aligned to {align}; "
-                "the overlap is 0 or more and less than a side, and the others 1 or more."
+                "the overlap is 0 or more and leaves a side's `align`, and the others are 1 or more."
             )
         self.prior, self.size, self.overlap, self.batch, self.align, self.channels = (
             prior,
@@ -97,9 +97,10 @@ class Windows:
 
     def _starts(self, y: Tensor, axis: int) -> list[int]:
         """Where windows begin along an axis: evenly spread, the first and the last at the borders."""
-        room = y.shape[2 + axis] - self.size[axis]
-        count = -(-room // (self.size[axis] - self.overlap)) if room else 0
-        return [round(i * room / count / self.align) * self.align for i in range(count + 1)] if count else [0]
+        room = (y.shape[2 + axis] - self.size[axis]) // self.align
+        furthest = (self.size[axis] - self.overlap) // self.align  # that neighbours may be apart, in units of `align`
+        count = -(-room // furthest)
+        return [i * room // count * self.align for i in range(count + 1)] if count else [0]
 
     def _fitting(self, side: int, size: int) -> int:
         """The length on which windows fit that begin where they may."""

@@ -65,6 +65,8 @@ class BlindDenoiser(nn.Module):
 
     def degrade(self, x: Tensor, level: int, generator: Randomness = None, *, scale: float = 1.0) -> Tensor:
         """Add white noise of a level's strength to x, (B, C, H, W)."""
+        if not 1 <= level <= LEVELS:
+            raise ConfigError(f"This prior has the noise levels 1 to {LEVELS}; it was asked for level {level}.")
         return x + scale * self.sigmas[level - 1] * randn_like(x, generator)
 
     def restore(self, y: Tensor, level: int, generator: Randomness = None) -> Tensor:

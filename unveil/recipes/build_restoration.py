@@ -124,8 +124,14 @@ def build_prior(spec: LearnedPriorSpec, shape: Sequence[int], degradation: Degra
         return None if given is None else Adversarial(build_critic(given, shape, degradation.steps), r1=r1, lazy=lazy)
 
     match spec:
-        case KLDSpec(discriminator=given, r1=r1, lazy=lazy, gen_loss=gen_loss):
-            return KLD(build_critic(given, shape, degradation.steps), r1=r1, lazy=lazy, gen_loss=gen_loss)
+        case KLDSpec(discriminator=given) as kld:
+            return KLD(
+                build_critic(given, shape, degradation.steps),
+                r1=kld.r1,
+                lazy=kld.lazy,
+                r1_scale_by_interval=kld.r1_scale_by_interval,
+                gen_loss=kld.gen_loss,
+            )
         case MMDSpec(discriminator=given, r1=r1, lazy=lazy) as mmd:
             return MMD(critic(given, r1, lazy), bandwidths=mmd.bandwidths, unbiased=mmd.unbiased, pool=mmd.pool)
         case DSWDSpec(discriminator=given, r1=r1, lazy=lazy) as dswd:

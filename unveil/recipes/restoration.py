@@ -103,6 +103,7 @@ class KLDSpec(Spec):
     discriminator: CriticSpec = DiscriminatorSpec(kind="discriminator")
     r1: float = Field(default=0.02, ge=0, description="penalty on the discriminator's slope at real samples")
     lazy: Count = Field(default=15, description="steps between penalties")
+    r1_scale_by_interval: bool = Field(default=False, description="multiply the penalty by the steps between")
     gen_loss: Literal["kl", "nonsaturating"] = "kl"
 
 

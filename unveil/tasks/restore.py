@@ -186,8 +186,9 @@ def prior_of(run: Run, shape: tuple[int, ...], *, window: int | None = None) -> 
     known = data.channels or shape[0]
     match spec:
         case BlindDenoiserSpec():
-            tall, wide = (min(window or WINDOW, -(-side // ALIGN) * ALIGN) for side in shape[1:])
-            overlap = min(64, tall // 4, wide // 4)
+            most = (window or WINDOW) // ALIGN * ALIGN
+            tall, wide = (min(most, -(-side // ALIGN) * ALIGN) for side in shape[1:])
+            overlap = min(64, *(min(side // 2, side - ALIGN) for side in (tall, wide)))
             return Windows(run.model, (tall, wide), overlap=overlap, align=ALIGN, batch=1, channels=known)
         case RestorationSpec():
             prior: Prior = run.model.prior()
@@ -224,6 +225,10 @@ def solve(
         if name == "denoise":
             if not alone:
                 raise ConfigError("The solver denoise takes away noise alone; take half-quadratic for this operator.")
+            if options:
+                raise ConfigError(
+                    f"The solver denoise asks the prior once and takes no {', '.join(options)}; take half-quadratic for that."
+                )
             clean = prior.restore(y, _nearest(prior, sigma_y), generator)
             progress(1, 1)
             return clean
@@ -234,7 +239,8 @@ def solve(
             "posterior": inverse.posterior_sampling,
         }
         if name == "douglas-rachford":
-            options = {"start": inverse.smoothest(operator, y, sigma_y=sigma_y)} | options
+            trust = min(5.0, 0.03 / sigma_y**2) if sigma_y > 0 else 5.0
+            options = {"start": inverse.smoothest(operator, y, sigma_y=sigma_y), "lam": trust} | options
             if len(prior.sigmas) > FEW_LEVELS:
                 options = {"levels": [_nearest(prior, PUSHED)], "alpha": 0.5} | options
         try:
@@ -260,12 +266,15 @@ def _canvas(measurement: Measurement, shape: tuple[int, ...], *, degrade: bool) 
         notes.append(
             f"{width} x {height} pixels do not divide by {factor}: the picture was continued to {wide} x {tall}, and cut back."
         )
-    blurs = [kernel(part) for part in measurement.parts if part.kind == "blur"]
-    if blurs and not degrade:
+    reach, before = [0, 0], 1  # of all blurs, in pixels of the whole picture
+    for part in measurement.parts:
+        if part.kind == "downsample":
+            before *= int(part.numbers[0])
+        elif part.kind == "blur":
+            reach = [max(had, before * side) for had, side in zip(reach, kernel(part).shape, strict=True)]
+    if any(reach) and not degrade:
         # A blur that wraps round would mix opposite borders: between them a strip is laid that leads from one to the other.
-        tall, wide = (
-            side + -(-2 * max(k.shape[axis] for k in blurs) // factor) * factor for axis, side in ((0, tall), (1, wide))
-        )
+        tall, wide = (side + -(-2 * more // factor) * factor for side, more in zip((tall, wide), reach, strict=True))
     return (channels, tall, wide), notes
 
 

@@ -172,11 +172,17 @@ class Degradation:
         return self.observe(x, k, noise, scale=scale)
 
     def start(
-        self, n: int, shape: Sequence[int], generator: Randomness = None, *, device: torch.device | str | None = None
+        self,
+        n: int,
+        shape: Sequence[int],
+        generator: Randomness = None,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
     ) -> Tensor:
         """Draw what generation begins with, (n, *shape)."""
         last = self.levels[-1]
-        x = torch.zeros(n, *shape, device=device)
+        x = torch.zeros(n, *shape, dtype=dtype, device=device)
         measured = last.operator.forward(x)
         std = last.std if self.start_std is None else self.start_std
         return std * last.lifted(randn(measured.shape, generator, dtype=x.dtype, device=device), x.shape)

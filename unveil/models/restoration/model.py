@@ -233,7 +233,8 @@ class Restoration(nn.Module):
         if n == 0:
             return torch.empty(*((self.steps,) if path else ()), 0, *self.shape, device=self.device)
         streams = Streams.of(generator, n)
-        y = self.degradation.start(n, self.shape, streams, device=self.device)
+        kind = next((p.dtype for p in self.generator.parameters()), torch.float32)
+        y = self.degradation.start(n, self.shape, streams, dtype=kind, device=self.device)
         restored = []
         with evaluating(self):
             for done, k in enumerate(reversed(range(self.steps)), start=1):

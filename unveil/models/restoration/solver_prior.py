@@ -45,11 +45,12 @@ class RestorationPrior:
     def restore(self, y: Tensor, level: int, generator: Randomness = None) -> Tensor:
         """Restore what `degrade` made, or denoise a full-size image with noise of sigma_j, (B, C, H, W).
 
-        Where a level measures fewer pixels, y is measured first, which changes nothing of what `degrade` made. Gradients
-        flow to y.
+        Where a level measures fewer pixels, y is measured first, which changes nothing of what `degrade` made; a level with a
+        lift of its own takes y as it is. Gradients flow to y.
         """
         chosen = self._level(level)
-        measured = chosen.operator.forward(y)
-        if measured.shape != y.shape:
-            y = chosen.lifted(measured, y.shape)
+        if chosen.lift is None:
+            measured = chosen.operator.forward(y)
+            if measured.shape != y.shape:
+                y = chosen.lifted(measured, y.shape)
         return self._restorer(chosen.alpha * y, level, generator)
