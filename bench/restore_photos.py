@@ -5,8 +5,11 @@ other photographs (--run, or --train to train one). Bicubic is torch's, total va
 noise alone and deepinv's elsewhere, BM3D its authors' package; deepinv's DPIR is half-quadratic splitting, as ours is.
 """
 
+import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -18,6 +21,7 @@ import measuring
 import torch
 import torch.nn.functional as F
 from measuring import Bench
+from PIL import Image
 from torch import Tensor
 
 import unveil
@@ -288,6 +292,30 @@ def measure(bench: Bench, name: str, text: str, pictures: list[Tensor], run: unv
         )  # fmt: skip
 
 
+def measure_memory(bench: Bench, run: Path, picture: Path) -> None:
+    """The most memory that the command takes for a photograph of two megapixels."""
+    name = "2 megapixels deblurred, memory of the process"
+    if bench.quick or not bench.wants(name):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        large, out = Path(folder) / "large.png", Path(folder) / "out.png"
+        Image.open(picture).resize((1632, 1240)).save(large)
+        command = [
+            sys.executable,
+            "-m",
+            "unveil",
+            "restore",
+            run,
+            large,
+            "--operator",
+            TASKS["deblurring"],
+            "--degrade",
+        ]
+        subprocess.run([*map(str, command), "--out", str(out)], check=True, capture_output=True)
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    bench.figure(name, most, "MB", "< 4096")
+
+
 def trained(options: Namespace) -> unveil.Run:
     """The run that was named, or one that is trained now."""
     if options.run is not None:
@@ -328,6 +356,7 @@ def main() -> None:
     for name, text in TASKS.items():
         if bench.wants(name):
             measure(bench, name, text, pictures, run, dinv)
+    measure_memory(bench, run.path, files[0])
 
 
 if __name__ == "__main__":

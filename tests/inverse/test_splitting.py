@@ -10,7 +10,7 @@ from gaussian_images import OPERATORS, SHAPE, D, GaussianPrior, correlated, matr
 from unveil.core.errors import ConfigError, DataError, DivergenceError, ShapeError
 from unveil.core.random import Streams
 from unveil.inverse import douglas_rachford, half_quadratic
-from unveil.operators import Compose, Downsample, Grayscale, Identity
+from unveil.operators import Compose, Downsample, Grayscale, Identity, Mask
 
 MEAN = 0.3 * torch.randn(D, generator=seeded(3), dtype=torch.float64)
 COVARIANCE = correlated()
@@ -162,6 +162,18 @@ def test_half_quadratic_splitting_agrees_exactly_when_asked_to():
     torch.testing.assert_close(operator.forward(u), y, rtol=0, atol=1e-12)
 
 
+def test_the_best_iterate_does_not_depend_on_what_lies_in_a_hole():
+    keep = torch.ones(SHAPE[-2:], dtype=torch.float64)
+    keep[1:3, 1:3] = 0
+    mask, x = Mask(keep), PRIOR.image()
+    clean, junk = mask.forward(x), mask.forward(x) + 5 * (1 - keep)
+    found = [
+        douglas_rachford(PRIOR, y, mask, sigma_y=0.1, return_iterate="best", start=clean, generator=seeded())
+        for y in (clean, junk)
+    ]
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize("solver", [douglas_rachford, half_quadratic])
 def test_answers_depend_on_the_seed_alone(solver):
     operator = Compose(Grayscale(), Downsample(2))
@@ -208,6 +220,8 @@ def test_measurements_that_are_none_are_refused():
         douglas_rachford(PRIOR, torch.full_like(y, math.nan), Identity())
     with pytest.raises(DataError, match=r"torch.uint8. Scale it to \[-1, 1\]"):
         half_quadratic(PRIOR, y.byte(), Identity())
+    with pytest.raises(DataError, match=r"y / 127.5 - 1"):
+        half_quadratic(PRIOR, (y + 1) * 127.5, Identity())
     with pytest.raises(ShapeError, match="a batch of one or more"):
         half_quadratic(PRIOR, y[:0], Identity())
     with pytest.raises(ShapeError, match=r"start at images of shape \(1, 3, 8, 8\)"):

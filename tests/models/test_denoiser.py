@@ -68,6 +68,12 @@ def test_a_few_steps_lower_the_loss():
     assert sum(losses[-4:]) < 0.6 * sum(losses[:4])
 
 
+@pytest.mark.parametrize("level", [0, 65, -1])
+def test_levels_that_are_not_there(level):
+    with pytest.raises(ConfigError, match="levels 1 to 64"):
+        small().degrade(torch.zeros(1, 3, 8, 8), level)
+
+
 def test_what_cannot_be():
     with pytest.raises(ConfigError, match="sigma_min < sigma_max"):
         small(sigma_min=0.3, sigma_max=0.2)

@@ -240,6 +240,10 @@ def test_a_sample_does_not_depend_on_its_company():
         assert not torch.equal(model.sample(5, generator=Streams(4, 5)), many)
 
 
+def test_models_in_double_precision_sample():
+    assert points_model().double().sample(3).dtype == torch.float64
+
+
 def test_any_chain_of_operators_trains_and_samples():
     grey = Grayscale()
     chain = Degradation([
