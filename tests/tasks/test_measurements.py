@@ -36,13 +36,14 @@ def test_what_can_be_read(text, kinds, noise, factor):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "There is no|there is no"),
+        ("", "empty operator"),
         ("downsample", "cannot be read"),
         ("downsample:1", "2 or more"),
         ("downsample:2.5", "whole number"),
         ("downsmaple:2", "did you mean downsample"),
         ("noise:0.1,grayscale", "noise comes last"),
-        ("noise:-1", "0 or more"),
+        ("noise:-1", "0 to 1"),
+        ("noise:25", "noise:25/255"),
         ("noise:1/0", "cannot be read"),
         ("noise:nan", "cannot be read"),
         ("mask:nowhere.png", "no file 'nowhere.png'"),

@@ -30,29 +30,30 @@ Batch = Annotated[int, typer.Option(help="How many at a time; it changes the spe
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is at --out.")]
 
 
-def check_new(out: Path, force: bool, *, folder: bool = False) -> None:
+def check_new(out: Path, force: bool, *, folder: bool = False, option: str = "--out") -> None:
     """Refuse to overwrite what nobody asked to overwrite, before work begins.
 
     Args:
         out: where to.
         force: whether it may be overwritten; the folder of a run never is.
         folder: whether it is to be a folder, not a file.
+        option: that names it.
 
     Raises:
         ExistsError: something is there.
         ConfigError: it has no name, or would lie in a file.
     """
     if not out.name:
-        raise ConfigError(f"--out is '{out}', which names nothing new; give it a name.")
+        raise ConfigError(f"{option} is '{out}', which names nothing new; give it a name.")
     above = next(place for place in out.absolute().parents if place.exists())
     if not above.is_dir():
         raise ConfigError(f"{out} cannot be written: {above.name} is a file, not a folder.")
     if out.exists() and out.is_dir() != folder:
         kinds = ("file", "folder")
-        raise ExistsError(f"{out} is a {kinds[out.is_dir()]}; name a {kinds[folder]} with --out.")
+        raise ExistsError(f"{out} is a {kinds[out.is_dir()]}; name a {kinds[folder]} with {option}.")
     check_no_run(out)
     if not force and out.exists() and (not folder or any(out.iterdir())):
-        raise ExistsError(f"{out} exists; name another --out, or overwrite it with --force.")
+        raise ExistsError(f"{out} exists; name another {option}, or overwrite it with --force.")
 
 
 def check_no_run(out: Path) -> None:

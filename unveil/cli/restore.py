@@ -53,7 +53,9 @@ def restore(
         if path is not None:
             if path.suffix.lower() != ".png":
                 raise ConfigError(f"{option} {path}: pictures are saved as .png, which loses nothing.")
-            check_new(path, force)
+            check_new(path, force, option=option)
+    if show is not None and show.resolve() == out.resolve():
+        raise ConfigError(f"--out and --show are both {out}; give them a name each.")
     read = [image, *([] if truth is None else [truth])]
     for path in (out, show):
         if path is not None and any(path.exists() and given.exists() and path.samefile(given) for given in read):

@@ -6,6 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,15 +32,18 @@ class UnreadableError(DataError):
     """A file that cannot be decoded; the message is the bare reason, for whoever knows the file's name."""
 
 
-def load_image(path: str | os.PathLike[str], channels: int | None = None) -> Tensor:
+def load_image(
+    path: str | os.PathLike[str], channels: int | None = None, *, behind: Literal["white", "black"] = "white"
+) -> Tensor:
     """Read one picture: (C, H, W), float32 in [-1, 1].
 
-    The picture is turned upright by its EXIF orientation and laid over white where it is transparent; 16 bits become
+    The picture is turned upright by its EXIF orientation and laid over `behind` where it is transparent; 16 bits become
     8; of an animation or a file of many pages the first is taken. Colour profiles are not applied.
 
     Args:
         path: the file.
         channels: 1 for grey (Rec. 601 luma), 3 for RGB; None keeps what the file is.
+        behind: what shows where the picture is transparent.
 
     Raises:
         DataError: the file is missing, damaged, not an image, or larger than `PIL.Image.MAX_IMAGE_PIXELS`.
@@ -47,7 +51,7 @@ def load_image(path: str | os.PathLike[str], channels: int | None = None) -> Ten
     check_channels(channels)
     try:
         with warnings.catch_warnings(action="ignore"):  # what matters is an error, and the rest does not
-            pixels, _ = decode(Path(path).expanduser().read_bytes(), shown(path), Frame(), channels)
+            pixels, _ = decode(Path(path).expanduser().read_bytes(), shown(path), Frame(), channels, behind)
     except OSError as error:
         raise DataError(f"'{shown(path)}' cannot be read: {reason(error)}.") from None
     except UnreadableError as error:
@@ -95,7 +99,7 @@ def check_channels(channels: int | None) -> None:
         )
 
 
-def decode(raw: bytes, name: str, frame: Frame, channels: int | None) -> tuple[np.ndarray, bool]:
+def decode(raw: bytes, name: str, frame: Frame, channels: int | None, behind: str = "white") -> tuple[np.ndarray, bool]:
     """Decode and frame one picture.
 
     Grey pictures keep one channel whatever is asked, since one that is repeated can be repeated later.
@@ -124,7 +128,7 @@ def decode(raw: bytes, name: str, frame: Frame, channels: int | None) -> tuple[n
             # A JPEG may be decoded at a half, a quarter or an eighth; twice the goal is left to the fine resampling.
             scale = 2 * max(tall / height, wide / width)
             image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-            flat = _flatten(image)
+            flat = _flatten(image, behind)
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -155,8 +159,8 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in _UPRIGHT else 1
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Bring any mode to 8 bits, grey ("L") or "RGB"; what shines through is white."""
+def _flatten(image: Image.Image, behind: str) -> Image.Image:
+    """Bring any mode to 8 bits, grey ("L") or "RGB"; what shines through is `behind`."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
@@ -169,7 +173,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         return Image.fromarray((values * 255 + 0.5).astype(np.uint8))
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite((image.convert("LA") if image.mode == "La" else image).convert("RGBA"))
-        image = white.convert("RGB")
+        ground = Image.new("RGBA", image.size, behind)
+        ground.alpha_composite((image.convert("LA") if image.mode == "La" else image).convert("RGBA"))
+        image = ground.convert("RGB")
     return image.convert("L" if grey else "RGB")

@@ -1,5 +1,6 @@
 """Known measurements y = A x + noise to images x, with any operator and any prior."""
 
+from unveil.inverse.borders import Bordered as Bordered
 from unveil.inverse.ddrm import ddrm as ddrm
 from unveil.inverse.douglas_rachford import douglas_rachford as douglas_rachford
 from unveil.inverse.half_quadratic import half_quadratic as half_quadratic

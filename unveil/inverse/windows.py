@@ -25,7 +25,8 @@ class Windows:
         align: windows begin at multiples of this, for networks with strides, which answer a picture that is moved by a pixel
             differently.
         channels: of the images that the prior knows. One that knows grey images is given each channel as an image of its
-            own; one that knows colour is given grey images in every channel, and the mean of its answer is taken.
+            own; one that knows colour is given grey images in every channel, with noise that makes the channels differ, and the
+            mean of its answer is taken.
 
     Raises:
         ConfigError: the overlap leaves nothing of a window.
@@ -71,7 +72,7 @@ class Windows:
                 y = y.flatten(0, 1)[:, None]
                 index = [i for i in index for _ in range(shape[1])]
             elif shape[1] == 1:
-                y = y.expand(-1, self.channels, -1, -1)
+                y, level = self._coloured(y, level, here)
             else:
                 raise ShapeError(f"A prior of images with {self.channels} channels was given {shape[1]}.")
         height, width = y.shape[2:]
@@ -89,6 +90,18 @@ class Windows:
                 total[area] += ramp * window
                 weights[area] += ramp
         return self._fitted(total / weights, shape)
+
+    def _coloured(self, y: Tensor, level: int, streams: Streams) -> tuple[Tensor, int]:
+        """A grey image in every channel, and the level of noise that it then has.
+
+        The same noise in all channels would be a pattern to a prior of colour images. To y numbers are added whose sum over
+        the channels is 0 and which make the noise of the channels independent; it is as if y had been their mean.
+        """
+        assert self.channels is not None
+        more = self.channels**0.5 * self.sigmas[level - 1]
+        drawn = streams.randn((len(y), self.channels, *y.shape[2:])).to(y)
+        louder = min(range(len(self.sigmas)), key=lambda j: abs(self.sigmas[j] - more))
+        return y + more * (drawn - drawn.mean(1, keepdim=True)), louder + 1
 
     def _fitted(self, clean: Tensor, shape: torch.Size) -> Tensor:
         """What the prior said, cut to the images and brought back to their channels."""

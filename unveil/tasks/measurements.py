@@ -25,6 +25,12 @@ sensing:SHARE            only so many sums over all pixels were measured, a shar
 noise:STD                noise was added, as a share of the range from black to white: 0.1 or 25/255
 Several follow one another with commas: blur:gaussian:2,downsample:2,noise:5/255"""
 
+READ = (
+    "What can be written: downsample:K, grayscale, mask:FILE, mask:SHARE, blur:gaussian:SIGMA, blur:motion:LENGTH:ANGLE, "
+    "blur:disk:RADIUS, blur:box:SIZE, blur:FILE, sensing:SHARE and noise:STD (as 25/255), several with commas between."
+)
+"""The same in a sentence."""
+
 KINDS = ("downsample", "grayscale", "mask", "blur", "sensing", "noise")
 KERNELS = {"gaussian": "SIGMA", "motion": "LENGTH:ANGLE", "disk": "RADIUS", "box": "SIZE"}
 
@@ -97,13 +103,16 @@ def parse(text: str) -> Measurement:
         kind, _, rest = piece.partition(":")
         if kind not in KINDS:
             close = near(kind, KINDS, 1)
-            raise ConfigError(f"--operator {text!r}: there is no {kind!r}{close} It is read like this:\n{GRAMMAR}")
+            raise ConfigError(f"--operator {text!r}: there is no {kind or 'empty operator'!r}{close} {READ}")
         if kind == "noise":
             if place != len(pieces) - 1:
                 raise ConfigError(f"--operator {text!r}: noise comes last, since it is what the measurement added.")
             noise = _numbers(text, piece, rest, 1)[0]
-            if noise < 0:
-                raise ConfigError(f"--operator {text!r}: noise is a standard deviation, 0 or more.")
+            if not 0 <= noise <= 1:
+                raise ConfigError(
+                    f"--operator {text!r}: noise is a standard deviation as a share of the range from black to white, 0 to 1; "
+                    "for grey levels of 255 write noise:25/255."
+                )
         else:
             parts.append(_part(text, piece, kind, rest))
     return Measurement(text, tuple(parts), noise)
@@ -151,16 +160,15 @@ def _numbers(text: str, piece: str, given: str, count: int) -> tuple[float, ...]
             break
         values.append(float(over) / (float(under) if slash else 1))
     if len(values) != count or not all(-1e6 < value < 1e6 for value in values):
-        raise ConfigError(f"--operator {text!r}: {piece!r} cannot be read. It is read like this:\n{GRAMMAR}")
+        raise ConfigError(f"--operator {text!r}: {piece!r} cannot be read. {READ}")
     return tuple(values)
 
 
 def _file(text: str, piece: str, given: str) -> Path:
     path = Path(given).expanduser()
     if not given or not path.is_file():
-        raise ConfigError(
-            f"--operator {text!r}: there is no file {given!r} for {piece!r}. It is read like this:\n{GRAMMAR}"
-        )
+        missing = f"there is no file {given!r} for {piece!r}" if given else f"{piece!r} is not whole"
+        raise ConfigError(f"--operator {text!r}: {missing}. {READ}")
     return path
 
 
@@ -247,14 +255,17 @@ def _keep(part: Part, shape: tuple[int, ...], canvas: tuple[int, ...], seed: int
         share = part.numbers[0]
         keep[:height, :width] = (Streams(seed, 1).child(1).rand((1, height, width))[0] >= share).float()
         return keep
-    missing = load_image(part.file, 1)[0] > 0
+    missing = load_image(part.file, 1, behind="black")[0] > 0  # what is transparent was not painted
     if tuple(missing.shape) != (height, width):
         raise ShapeError(
             f"The mask {part.file} has {missing.shape[1]} x {missing.shape[0]} pixels and the picture {width} x {height} "
             "(width x height); a mask has the size of its picture."
         )
-    if not bool(missing.any()):
-        raise ConfigError(f"The mask {part.file} marks nothing as missing: paint white what is to be filled.")
+    if not bool(missing.any()) or bool(missing.all()):
+        marks = "everything" if bool(missing.all()) else "nothing"
+        raise ConfigError(
+            f"The mask {part.file} marks {marks} as missing: paint white what is to be filled, and no more."
+        )
     keep[:height, :width] = (~missing).float()
     return keep
 

@@ -23,6 +23,9 @@ FEW_LEVELS = 16
 """A prior with more levels than this is told which one to use where one is enough."""
 PUSHED = 0.1
 """The noise that Douglas-Rachford splitting then works with, for images in [-1, 1]."""
+ROUGH = 0.01
+"""What a real blur differs by from the one that was named, taken for noise: at least, for images in [-1, 1]."""
+KINDS = {1: "a grey picture", 3: "a colour picture"}
 LEAST_WINDOW = 32
 ALIGN = 16
 """Pixels of which the sides of windows are multiples, more than any denoiser's strides ask for."""
@@ -58,7 +61,7 @@ class Restored:
     def panels(self) -> "list[Tensor]":
         """What was measured, as a picture, then the restored one, then the truth if it is known; each (C, H, W)."""
         looks = self.measured[0] if self.measured.ndim == 4 else self.simple
-        height, width = (self.image.shape[i] * looks.shape[i] // self.canvas[i] for i in (1, 2))
+        height, width = (max(1, self.image.shape[i] * looks.shape[i] // self.canvas[i]) for i in (1, 2))
         looks = looks[:, :height, :width] if self.measured.ndim == 4 else looks
         return [looks.clamp(-1, 1), self.image, *([] if self.truth is None else [self.truth])]
 
@@ -76,6 +79,8 @@ def check_restoring(
             f"The run is a {recipe.model.kind}, which restores nothing; give the run of a diffusion, a denoiser or a "
             "restoration model, such as one of photos-denoiser."
         )
+    if recipe.data.dimension is not None:
+        raise ConfigError("The run is a model of points, not of pictures; give the run of a model of pictures.")
     if solver is not None and solver not in get_args(Solver):
         raise ConfigError(
             f"There is no solver {solver!r}{near(solver, get_args(Solver), 1)} Known are {either(get_args(Solver))}."
@@ -83,9 +88,10 @@ def check_restoring(
     if window is not None and window < LEAST_WINDOW:
         raise ConfigError(f"Pieces of {window} pixels a side are too small to work on; take {LEAST_WINDOW} or more.")
     if measurement.needs_truth and not degrade:
+        hole = " To fill a hole in a picture of your own, give the hole as a picture: mask:FILE, white where it is."
         raise ConfigError(
-            f"{measurement.text!r} draws at random what is measured, so it needs a clean picture to measure: add --degrade. To "
-            "fill a hole in a picture of your own, give the hole as a picture: mask:FILE, white where it is."
+            f"{measurement.text!r} draws at random what is measured, so it needs a clean picture to measure: add --degrade."
+            + (hole if measurement.has("mask") else "")
         )
 
 
@@ -132,6 +138,7 @@ def restore(
     import torch
 
     from unveil.core.random import Streams
+    from unveil.inverse import Bordered
     from unveil.tasks.pictures import read_picture
 
     report = report or Quiet()
@@ -142,8 +149,8 @@ def restore(
     clean = given if degrade else None if truth is None else read_picture(truth)[0]
     if clean is not None and tuple(clean.shape) != shape:
         raise ShapeError(
-            f"The true picture has {_size(clean.shape)} pixels and {clean.shape[0]} channels; restoring gives "
-            f"{_size(shape)} and {shape[0]}. They must be the same."
+            f"The true picture is {KINDS[clean.shape[0]]} of {_size(clean.shape)} pixels; what is restored is "
+            f"{KINDS[shape[0]]} of {_size(shape)}. They must be the same."
         )
     canvas, more = _canvas(measurement, shape, degrade=degrade)
     notes += more
@@ -159,12 +166,15 @@ def restore(
             noise = Streams(seed, 1).child(2).randn(y.shape).to(y)
             y = y + measurement.sigma * noise
         else:
-            factor = measurement.factor
-            y = _continued(
-                given[None].to(device), (canvas[1] // factor, canvas[2] // factor), wrap=measurement.has("blur")
-            )
+            seen = canvas[1] // measurement.factor, canvas[2] // measurement.factor
+            y = _continued(given[None].to(device), seen, wrap=measurement.has("blur"))
+            if measurement.has("blur"):
+                keep = torch.zeros(seen, device=device)
+                keep[: given.shape[1], : given.shape[2]] = 1
+                a = Bordered(a, keep)
         prior = prior_of(run, canvas, window=window)
-        sigma = max(measurement.sigma, QUANTISED)
+        rough = measurement.has("blur") and not degrade
+        sigma = max(measurement.sigma, ROUGH if rough else QUANTISED)
         if solver is None and isinstance(recipe.model, RestorationSpec):
             solver = "douglas-rachford"  # the others ask for many levels, or for a mean
         restored = solve(
@@ -289,7 +299,7 @@ def _continued(x: "Tensor", size: tuple[int, ...], *, wrap: bool) -> "Tensor":
             continue
         if more > length:
             raise ShapeError(
-                f"A picture of {_size(x.shape)} pixels is too small for this operator; its blur is as wide."
+                f"A picture of {_size(x.shape)} pixels is too small for this operator, which reaches as far as it is wide."
             )
         strip = x.flip(axis).narrow(axis, 0, more)
         if wrap:
