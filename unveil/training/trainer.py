@@ -264,9 +264,10 @@ class _Training:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name the settings that differ from those a run was begun with."""
+    """Name the settings that differ from those a run was begun with; how long it is matters only to rates that decay."""
+    lasting = now.get("decay") == "constant" and not now.get("players")
     return [
         "its data has changed" if name == "data" else f"{name} was {before.get(name)!r}, is {value!r}"
         for name, value in now.items()
-        if before.get(name) != value
+        if before.get(name) != value and not (name == "steps" and lasting)
     ]
