@@ -353,17 +353,20 @@ def test_eight_gaussians_are_learned_as_their_mean_is_not():
         players={"discriminator": {"ema": 0.0}},
     )  # fmt: skip
     fresh, lines = points.draw(4000, Streams(1, 4000)), unit_directions(100, 2, torch.Generator().manual_seed(0))
-    close, distance = {}, {}
+    close, distance, modes = {}, {}, {}
     for prior in ("kld", "mmse"):
         model = points_model(prior, fidelity_weight=0.6)
         before = sliced_wasserstein(model.sample(4000, generator=Streams(2, 4000)), fresh, lines)
         fit(model, points, 600, options, progress=False, device="cpu")
         x = model.sample(4000, generator=Streams(2, 4000))
-        close[prior] = (torch.cdist(x, points.centres).min(1).values < 3 * points.std).float().mean().item()
+        far, mode = torch.cdist(x, points.centres).min(1)
+        near = mode[far < 3 * points.std]
+        close[prior], modes[prior] = len(near) / len(x), (near.bincount(minlength=8) >= 0.01 * len(near)).sum().item()
         distance[prior] = sliced_wasserstein(x, fresh, lines).item()
         assert distance[prior] < 0.6 * before.item()
     assert distance["kld"] < 0.7 * distance["mmse"]
     assert close["kld"] > 0.12 > 0.06 > close["mmse"]
+    assert modes["kld"] == 8
 
 
 def test_weights_know_their_chain():
