@@ -149,8 +149,8 @@ def test_half_quadratic_splitting_descends_geometrically_through_nearest_levels(
     prior = Watched(MEAN, COVARIANCE, PRIOR.sigmas)
     half_quadratic(prior, measured(Identity()), Weighed(), sigma_y=0.05, first=4.0, iterations=7)
     assert asked == [4, 4, 3, 2, 2, 1, 1]  # sigmas 4, 2.16, 1.17, 0.63, 0.34, 0.18, 0.1
-    assert weights[0] == pytest.approx(16 / (0.23 * 0.05**2))
-    assert weights[-1] == pytest.approx(0.1**2 / (0.23 * 0.05**2))  # ends at the prior's lowest level, above sigma_y
+    assert weights[0] == pytest.approx(16 / (0.35 * 0.05**2))
+    assert weights[-1] == pytest.approx(0.1**2 / (0.35 * 0.05**2))  # ends at the prior's lowest level, above sigma_y
     ratios = [later / earlier for earlier, later in pairwise(weights)]
     assert ratios == pytest.approx([ratios[0]] * 6)
 
