@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -121,18 +122,23 @@ def diffusers_sampling(network: nn.Module, x: Tensor, steps: int, **options: Any
 
 
 def denoising_library(folder: str | None) -> ModuleType | None:
-    """denoising-diffusion-pytorch, if it is there; it wants torchvision, and that wants operators of its own."""
+    """denoising-diffusion-pytorch, if it is there."""
+    return library_without_torchvision("denoising_diffusion_pytorch", folder)
+
+
+def library_without_torchvision(name: str, folder: str | None) -> ModuleType | None:
+    """A library, if it is there (or in a folder), that wants torchvision, which wants operators of its own."""
     if folder is not None:
         sys.path.append(folder)
     operators = torch.library.Library("torchvision", "DEF")
     try:
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import denoising_diffusion_pytorch
+        for operator in ("nms", "qnms"):
+            operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library = import_module(name)
     except ImportError:
         return None
-    denoising_diffusion_pytorch.operators = operators  # kept as long as the library is
-    return denoising_diffusion_pytorch
+    library.operators = operators  # kept as long as the library is
+    return library
 
 
 def denoising_model(library: ModuleType, size: Size, steps: int, **options: Any) -> nn.Module:

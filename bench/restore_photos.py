@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import measuring
+import peers
 import torch
 import torch.nn.functional as F
 from measuring import Bench
@@ -162,21 +163,6 @@ def their_measurement(case: Case) -> Tensor:
 
 def signed(x: Tensor) -> Tensor:
     return 2 * x - 1
-
-
-def library(folder: str | None) -> object | None:
-    """deepinv, if it is there; it wants torchvision, and that wants operators of its own."""
-    if folder is not None:
-        sys.path.append(folder)
-    operators = torch.library.Library("torchvision", "DEF")
-    try:
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import deepinv
-    except ImportError:
-        return None
-    deepinv.kept = operators
-    return deepinv
 
 
 def their_physics(dinv: object, case: Case) -> object:
@@ -349,7 +335,7 @@ def main() -> None:
             top, left = (height - side) // 2, (width - side) // 2
             x = x[:, top : top + side, left : left + side]
         pictures.append(x.contiguous())
-    run, dinv = trained(options), library(options.peers)
+    run, dinv = trained(options), peers.library_without_torchvision("deepinv", options.peers)
     for name, there in (("deepinv", dinv), ("bm3d", find_spec("bm3d")), ("opencv (cv2)", find_spec("cv2"))):
         if not there:
             print(f"{name} is not installed (see --peers), so it is not measured", file=sys.stderr)

@@ -77,6 +77,11 @@ def descent(prior: Prior, steps: int | None, first: int | None = None) -> list[i
     return [top - round(k * (top - 1) / (visits - 1)) for k in range(visits)]
 
 
+def nearest_level(prior: Prior, sigma: float) -> int:
+    """The prior's level whose noise is nearest to sigma."""
+    return 1 + min(range(len(prior.sigmas)), key=lambda j: abs(prior.sigmas[j] - sigma))
+
+
 def unit_noise(prior: Prior, x: Tensor, level: int, generator: Randomness) -> Tensor:
     """Noise such as a level adds, in units of its standard deviation, with the shape of x."""
     return prior.degrade(torch.zeros_like(x), level, generator) / prior.sigmas[level - 1]

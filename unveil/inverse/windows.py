@@ -8,6 +8,7 @@ from torch import Tensor
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.protocols import Prior, Randomness
 from unveil.core.random import Streams
+from unveil.inverse.search import nearest_level
 
 
 class Windows:
@@ -100,8 +101,7 @@ class Windows:
         assert self.channels is not None
         more = self.channels**0.5 * self.sigmas[level - 1]
         drawn = streams.randn((len(y), self.channels, *y.shape[2:])).to(y)
-        louder = min(range(len(self.sigmas)), key=lambda j: abs(self.sigmas[j] - more))
-        return y + more * (drawn - drawn.mean(1, keepdim=True)), louder + 1
+        return y + more * (drawn - drawn.mean(1, keepdim=True)), nearest_level(self.prior, more)
 
     def _fitted(self, clean: Tensor, shape: torch.Size) -> Tensor:
         """What the prior said, cut to the images and brought back to their channels."""

@@ -10,6 +10,7 @@ from unveil.core.errors import ConfigError
 from unveil.core.protocols import Operator
 from unveil.operators.arguments import check_weight
 from unveil.operators.blur import Blur
+from unveil.operators.chain import back_through, through
 from unveil.operators.downsample import Downsample
 from unveil.operators.grayscale import Grayscale
 from unveil.operators.identity import Identity
@@ -45,14 +46,10 @@ class Compose:
         self._rest = _solved(order[count:], shape)
 
     def _enter(self, x: Tensor) -> Tensor:
-        for part in self._head:
-            x = part.forward(x)
-        return x
+        return through(self._head, x)
 
     def _leave(self, y: Tensor) -> Tensor:
-        for part in reversed(self._head):
-            y = part.adjoint(y)
-        return y
+        return back_through(self._head, y)
 
     def forward(self, x: Tensor) -> Tensor:
         """A x."""
@@ -95,15 +92,11 @@ class _Iterated(Krylov):
 
     def forward(self, x: Tensor) -> Tensor:
         """A x."""
-        for part in self.operators:
-            x = part.forward(x)
-        return x
+        return through(self.operators, x)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A' y."""
-        for part in reversed(self.operators):
-            y = part.adjoint(y)
-        return y
+        return back_through(self.operators, y)
 
 
 def _flat(operators: Sequence[Operator]) -> tuple[Operator, ...]:

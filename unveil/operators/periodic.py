@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unveil.operators.arguments import NEGLIGIBLE, check_prox
 from unveil.operators.blur import Blur
+from unveil.operators.chain import back_through, through
 from unveil.operators.downsample import Downsample
 
 
@@ -38,15 +39,11 @@ class Periodic:
 
     def forward(self, x: Tensor) -> Tensor:
         """A x."""
-        for part in self.operators:
-            x = part.forward(x)
-        return x
+        return through(self.operators, x)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A' y."""
-        for part in reversed(self.operators):
-            y = part.adjoint(y)
-        return y
+        return back_through(self.operators, y)
 
     def _weighed(self, y: Tensor, weight: Tensor) -> Tensor:
         """U diag(weight) U' y."""

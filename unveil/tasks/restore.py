@@ -227,6 +227,7 @@ def solve(
         ConfigError: an option that the solver does not take.
     """
     from unveil import inverse
+    from unveil.inverse.search import nearest_level
     from unveil.operators import Identity
 
     alone = isinstance(operator, Identity)
@@ -239,7 +240,7 @@ def solve(
                 raise ConfigError(
                     f"The solver denoise asks the prior once and takes no {', '.join(options)}; take half-quadratic for that."
                 )
-            clean = prior.restore(y, _nearest(prior, sigma_y), generator)
+            clean = prior.restore(y, nearest_level(prior, sigma_y), generator)
             progress(1, 1)
             return clean
         solvers: dict[str, Callable[..., Tensor]] = {
@@ -252,7 +253,7 @@ def solve(
             trust = min(5.0, 0.03 / sigma_y**2) if sigma_y > 0 else 5.0
             options = {"start": inverse.smoothest(operator, y, sigma_y=sigma_y), "lam": trust} | options
             if len(prior.sigmas) > FEW_LEVELS:
-                options = {"levels": [_nearest(prior, PUSHED)], "alpha": 0.5} | options
+                options = {"levels": [nearest_level(prior, PUSHED)], "alpha": 0.5} | options
         try:
             return solvers[name](prior, y, operator, sigma_y=sigma_y, generator=generator, progress=progress, **options)
         except TypeError as error:
@@ -260,11 +261,6 @@ def solve(
                 unknown = str(error).rsplit("argument", 1)[-1].strip()
                 raise ConfigError(f"The solver {name} takes no {unknown}.") from None
             raise
-
-
-def _nearest(prior: "Prior", sigma: float) -> int:
-    """The prior's level whose noise is nearest to sigma."""
-    return 1 + min(range(len(prior.sigmas)), key=lambda j: abs(prior.sigmas[j] - sigma))
 
 
 def _canvas(measurement: Measurement, shape: tuple[int, ...], *, degrade: bool) -> tuple[tuple[int, ...], list[str]]:
