@@ -1,0 +1,1 @@
+"""BVH: the motion files that every animation program reads."""

@@ -1,0 +1,1 @@
+"""Pictures of bodies and skeletons, drawn by the library itself."""

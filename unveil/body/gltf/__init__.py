@@ -1,0 +1,1 @@
+"""glTF: characters with skin and animation, for browsers, game engines and animation programs."""
