@@ -1,10 +1,16 @@
-"""Dormand and Prince's method with a step size of its own for every sample of the batch.
+"""Solvers that choose the size of their steps by a tolerance, for every sample by itself.
 
 A step size shared by the batch makes a sample depend on its batch mates. Here each sample has its own time, step and
 verdict, and waits for the others when it has arrived.
 
-Source: Dormand and Prince (1980); step control after Hairer, Norsett and Wanner (1993), Solving ODEs I, section II.4.
+Source: Dormand and Prince (1980); Bogacki and Shampine (1989); step control after Hairer, Norsett and Wanner (1993),
+Solving ODEs I, section II.4.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -13,42 +19,196 @@ from unveil.core.errors import ConfigError, DivergenceError
 from unveil.core.protocols import Field
 from unveil.core.shapes import expand_as, mean_per_sample
 from unveil.ode.fixed import check_times
-from unveil.ode.solution import Solution
+from unveil.ode.solution import Leg, Path, Solution, bump_of
+from unveil.ode.tableau import BOSH3, DOPRI5, Tableau, attempt, combine
 
-_NODES = (1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0)
-_STAGES = (
-    (1 / 5,),
-    (3 / 40, 9 / 40),
-    (44 / 45, -56 / 15, 32 / 9),
-    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-)
-_FIFTH = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
-# Fifth-order weights less fourth-order ones, the seventh stage being the next step's first.
-_ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+Norm = Callable[[Tensor], Tensor]
+"""The size of an error that was divided by what is allowed, (B, ...) -> (B,): a step with more than 1 is tried again."""
 
 
-def _combine(x: Tensor, h: Tensor, slopes: list[Tensor], weights: tuple[float, ...]) -> Tensor:
-    total = weights[0] * slopes[0]
-    for weight, slope in zip(weights[1:], slopes[1:], strict=False):
-        if weight:
-            total = total + weight * slope
-    return x + h * total
+def rms(error: Tensor) -> Tensor:
+    """The root of the mean square of each sample, (B,)."""
+    return mean_per_sample(error.square()).sqrt()
+
+
+def _not_finite(at: float) -> DivergenceError:
+    return DivergenceError(f"The state of the ODE stopped being finite near t = {at:.5g}; is the field finite there?")
+
+
+@dataclass
+class _Journey:
+    """What lasts from one time to the next; times, steps and verdicts are (B,), or (1,) where all samples go together."""
+
+    tableau: Tableau
+    field: Field
+    rtol: float
+    atol: float
+    norm: Norm
+    together: bool
+    budget: int
+    keep: bool
+    dense: bool
+    sign: float
+    evaluations: int = 0
+    rejected: int = 0
+    accepted: int = 0
+    legs: list[Leg] = attribute(default_factory=list)
+
+    def size(self, error: Tensor) -> Tensor:
+        """Norms of the samples, or one of the batch, float64 on the CPU."""
+        norms = self.norm(error).double().cpu()
+        return norms.square().mean().sqrt()[None] if self.together else norms
+
+    def first_step(self, slope: Tensor, x: Tensor, t: Tensor, span: float) -> Tensor:
+        """A step whose error should be well below what is allowed, from how fast the slope changes."""
+        with torch.no_grad():
+            scale = self.atol + self.rtol * x.abs()
+            size, speed = self.size(x / scale), self.size(slope / scale)
+            if not isfinite(float((size + speed).sum())):
+                raise _not_finite(float(t[0]))
+            still = (size <= 1e-5) | (speed <= 1e-5)
+            short = torch.where(still, 1e-3 * span, 0.01 * size / speed).clamp(1e-3 * span, span)
+            h = self.sign * short
+            at = t.expand(len(x)) + h.expand(len(x))
+            there = self.field(at, x + expand_as(h.to(x), x) * slope)
+            self.evaluations += 1
+            turn = self.size((there - slope) / scale) / short
+        steepest = torch.maximum(turn, 1e-3 * speed).clamp(min=1e-12)
+        best = (1 / steepest) ** (1 / self.tableau.order)
+        return torch.where(best.isfinite(), best, short).clamp(max=span)
+
+    def advance(self, x: Tensor, slope: Tensor, t: Tensor, target: float, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Carry every sample to `target`: the new states, slopes and step sizes.
+
+        Samples that have arrived stay in the batch with steps of length 0, so that a field may know its samples by row.
+        """
+        n, tableau = len(x), self.tableau
+        on_way = torch.ones(len(t), dtype=torch.bool)
+        cost = tableau.evaluations
+        # Where errors are mere rounding, a bolder factor would follow the rounding.
+        rounding = 4 * torch.finfo(x.dtype).eps / max(self.rtol, self.atol)
+        most = min(max(0.9 * rounding ** (-1 / tableau.order), 2.0), 5.0)
+        farther = torch.maximum if self.sign > 0 else torch.minimum
+        going = len(t)
+        while going:
+            if self.evaluations + cost > self.budget:
+                raise DivergenceError(
+                    f"The ODE solver spent its budget at t = {float(t[on_way][0]):.5g} on the way to {target:.5g} with "
+                    f"{going} samples to go; raise max_evaluations={self.budget}, loosen rtol={self.rtol:g} and "
+                    f"atol={self.atol:g}, or take a solver of fixed steps."
+                )
+            left = target - t
+            # Where two steps will do, they are of one size: a long one and a crumb would cost as much and err more.
+            count = (left / h - 1e-12).ceil().clamp(min=1)
+            last, short = count == 1, count <= 2
+            step = torch.where(short, left / count, h)
+            arrival = torch.where(last, target, t + step)
+            wide = float(step) if self.together else expand_as(step.to(x), x)
+            end, slopes = attempt(tableau, self.field, x, t.expand(n), step.expand(n), arrival.expand(n), wide, slope)
+            slopes.append(self.field(arrival.expand(n), end))
+            self.evaluations += cost
+            assert tableau.error is not None
+            with torch.no_grad():
+                error = combine(None, wide, [each.detach() for each in slopes], tableau.error)
+                ratio = self.size(error / (self.atol + self.rtol * torch.maximum(x.abs(), end.abs())))
+            if not isfinite(float(ratio.sum())):
+                raise _not_finite(float(t[~ratio.isfinite()][0]))
+            accepted = ratio <= 1
+            everybody = bool(accepted.all())
+            proposal = step * (0.9 * ratio.clamp(min=1e-10) ** (-1 / tableau.order)).clamp(0.2, most)
+            # A step cut short to land on a time says little about the next one: keep the longer of the two.
+            h = torch.where(accepted & short, farther(h, proposal), proposal)
+            if self.keep or self.dense:
+                ends = (slopes[0], slopes[-1], bump_of(tableau, slopes)) if self.dense else None
+                self.legs.append(Leg(t, step, arrival, None if everybody else accepted, x, end, ends))
+            if everybody:
+                self.accepted += going
+                x, slope, t, on_way = end, slopes[-1], arrival, ~last
+            else:
+                moved = int((accepted & on_way).sum())
+                self.accepted, self.rejected = self.accepted + moved, self.rejected + going - moved
+                rows = expand_as(accepted.to(x.device), x)
+                x, slope = torch.where(rows, end, x), torch.where(rows, slopes[-1], slope)
+                t = torch.where(accepted, arrival, t)
+                on_way = on_way & ~(accepted & last)
+                if bool((h.abs() < 1e-14 * (1 + t.abs())).any()):
+                    raise DivergenceError(
+                        f"The ODE solver's step shrank to nothing near t = {float(t[~accepted][0]):.5g}: the field is too "
+                        f"steep there; loosen rtol={self.rtol:g} and atol={self.atol:g}, or take a solver of fixed steps."
+                    )
+            going = int(on_way.sum())
+        return x, slope, h
+
+
+def roam(
+    tableau: Tableau,
+    field: Field,
+    x: Tensor,
+    times: Tensor,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
+    max_evaluations: int = 10_000,
+    norm: Norm = rms,
+    together: bool = False,
+    dense: bool = False,
+    keep: bool = False,
+) -> tuple[Solution, list[list[Leg]]]:
+    """Solve by a method that judges its own error; arguments as for `dopri5`.
+
+    Returns:
+        The solution, and with `keep` or `dense` the steps that led to each time but the first.
+    """
+    times = check_times(times)
+    if not (rtol > 0 and atol > 0):
+        raise ConfigError(f"Tolerances are above zero; these are rtol={rtol} and atol={atol}.")
+    if len(x) == 0:
+        return Solution(x.expand(len(times), *x.shape), 0), []
+    sign = 1.0 if times[1] > times[0] else -1.0
+    trip = _Journey(tableau, field, rtol, atol, norm, together, max_evaluations, keep, dense, sign)
+    states, legs = [x], []
+    slope = field(times[0].expand(len(x)), x)
+    trip.evaluations = 1
+    lanes = 1 if together else len(x)
+    h = sign * trip.first_step(slope, x, times[:1], float((times[-1] - times[0]).abs()))
+    t = times[0].expand(lanes).clone()
+    for target in times[1:]:
+        x, slope, h = trip.advance(x, slope, t, float(target), h)
+        t = target.expand(lanes).clone()
+        states.append(x)
+        legs.append(trip.legs)
+        trip.legs = []
+    path = Path([leg for part in legs for leg in part], float(times[0]), float(times[-1])) if dense else None
+    return Solution(torch.stack(states), trip.evaluations, trip.rejected, trip.accepted, path), legs
 
 
 def dopri5(
-    field: Field, x: Tensor, times: Tensor, *, rtol: float = 1e-5, atol: float = 1e-5, max_evaluations: int = 10_000
+    field: Field,
+    x: Tensor,
+    times: Tensor,
+    *,
+    rtol: float = 1e-5,
+    atol: float = 1e-5,
+    max_evaluations: int = 10_000,
+    norm: Norm = rms,
+    together: bool = False,
+    dense: bool = False,
 ) -> Solution:
-    """Solve dx/dt = field(t, x) to a tolerance, landing exactly on every time asked for.
+    """Solve dx/dt = field(t, x) to a tolerance by Dormand and Prince's method of the fifth order.
+
+    Every time asked for is landed on exactly.
 
     Args:
         field: (t, x) -> dx/dt for any number of samples; t is (B,), float64, on the CPU, one time a sample. Samples must
-            not influence one another.
+            not influence one another, unless they go `together`.
         x: the state at times[0], (B, ...).
         times: (T,), ascending or descending.
         rtol: error allowed in a step, relative to the state.
         atol: error allowed in a step, absolute.
         max_evaluations: after so many calls of the field the solver gives up.
+        norm: how the errors of a sample's numbers become one number.
+        together: one step size for the whole batch: somewhat faster, but a sample then depends on its batch mates.
+        dense: keep the path between the times too.
 
     Returns:
         The states at all times.
@@ -57,98 +217,22 @@ def dopri5(
         ConfigError: times are not strictly ordered, or a tolerance is not above zero.
         DivergenceError: the budget is spent, or the state is no longer finite; the message says where.
     """
-    times = check_times(times)
-    if rtol <= 0 or atol <= 0:
-        raise ConfigError(f"Tolerances are above zero; these are rtol={rtol} and atol={atol}.")
-    if len(x) == 0:
-        return Solution(x.expand(len(times), *x.shape), 0)
-    sign = 1.0 if times[1] > times[0] else -1.0
-    states = [x]
-    t = times[0].expand(len(x)).clone()
-    slope = field(t, x)
-    h = sign * _first_step(slope, x, float((times[-1] - times[0]).abs()), rtol, atol)
-    evaluations, rejected = 1, 0
-    for target in times[1:]:
-        x, slope, h, used, again = _advance(
-            field, x, slope, t, float(target), h, sign, rtol, atol, max_evaluations - evaluations
-        )
-        t = target.expand(len(x)).clone()
-        evaluations, rejected = evaluations + used, rejected + again
-        states.append(x)
-    return Solution(torch.stack(states), evaluations, rejected)
+    options = {"rtol": rtol, "atol": atol, "norm": norm, "together": together, "dense": dense}
+    return roam(DOPRI5, field, x, times, max_evaluations=max_evaluations, **options)[0]  # type: ignore[arg-type]
 
 
-def _first_step(slope: Tensor, x: Tensor, span: float, rtol: float, atol: float) -> Tensor:
-    """A step over which the state would move by a hundredth of its scale, (B,), float64 on the CPU."""
-    scale = atol + rtol * x.abs()
-    size = mean_per_sample((x / scale) ** 2).sqrt().double().cpu()
-    speed = mean_per_sample((slope / scale) ** 2).sqrt().double().cpu()
-    guess = torch.where((size > 1e-5) & (speed > 1e-5), 0.01 * size / speed, 1e-3 * span)
-    return guess.clamp(max=span)
-
-
-def _advance(
+def bosh3(
     field: Field,
     x: Tensor,
-    slope: Tensor,
-    t: Tensor,
-    target: float,
-    h: Tensor,
-    sign: float,
-    rtol: float,
-    atol: float,
-    budget: int,
-) -> tuple[Tensor, Tensor, Tensor, int, int]:
-    """Carry every sample to `target`: the new states, slopes and step sizes, evaluations used and steps rejected.
-
-    Samples that have arrived stay in the batch with steps of length 0, so that a field may know its samples by row.
-    """
-    on_way = torch.ones(len(x), dtype=torch.bool)
-    evaluations = rejected = 0
-    while bool(on_way.any()):
-        if evaluations + 6 > budget:
-            raise DivergenceError(
-                f"The ODE solver spent its budget at t = {float(t[on_way][0]):.5g} on the way to {target:.5g} with "
-                f"{int(on_way.sum())} samples to go; raise max_evaluations, or loosen rtol={rtol:g} and atol={atol:g}."
-            )
-        left = target - t
-        last = sign * h >= sign * left - 1e-12 * abs(target)
-        step = torch.where(last, left, h)
-        step_x = expand_as(step.to(x), x)
-        slopes = [slope]
-        for node, weights in zip(_NODES, _STAGES, strict=True):
-            slopes.append(field(t + node * step, _combine(x, step_x, slopes, weights)))
-        end = _combine(x, step_x, slopes, _FIFTH)
-        arrival = torch.where(last, target, t + step)
-        slopes.append(field(arrival, end))
-        evaluations += 6
-        error = _combine(torch.zeros_like(end), step_x, slopes, _ERROR)
-        scale = atol + rtol * torch.maximum(x.abs(), end.abs())
-        ratio = mean_per_sample((error / scale) ** 2).sqrt().double().cpu()
-        if not bool(ratio.isfinite().all()):
-            at = float(t[~ratio.isfinite()][0])
-            raise DivergenceError(
-                f"The state of the ODE stopped being finite near t = {at:.5g}; is the field finite there?"
-            )
-        accepted = ratio <= 1
-        rejected += int((~accepted & on_way).sum())
-        # At most twofold growth: where errors are mere rounding, a bolder factor would follow the rounding.
-        factor = (0.9 * ratio.clamp(min=1e-10) ** -0.2).clamp(0.2, 2.0)
-        proposal = step * torch.where(accepted, factor, factor.clamp(max=1.0))
-        # A step cut short to land on a time says little about the next one: keep the longer of the two.
-        proposal = torch.where(accepted & last & (proposal.abs() < h.abs()), h, proposal)
-        h = torch.where(on_way, proposal, h)
-        if bool((h.abs() < 1e-14 * (1 + t.abs())).any()):
-            raise DivergenceError(
-                f"The ODE solver's step shrank to nothing near t = {float(t[on_way][0]):.5g}; "
-                f"loosen rtol={rtol:g} and atol={atol:g}."
-            )
-        moves = accepted & on_way
-        if bool(moves.all()):
-            x, slope, t = end, slopes[-1], arrival
-        else:
-            rows = expand_as(moves.to(x.device), x)
-            x, slope = torch.where(rows, end, x), torch.where(rows, slopes[-1], slope)
-            t = torch.where(moves, arrival, t)
-        on_way = on_way & ~(moves & last)
-    return x, slope, h, evaluations, rejected
+    times: Tensor,
+    *,
+    rtol: float = 1e-3,
+    atol: float = 1e-3,
+    max_evaluations: int = 10_000,
+    norm: Norm = rms,
+    together: bool = False,
+    dense: bool = False,
+) -> Solution:
+    """Solve to a tolerance by Bogacki and Shampine's method of the third order, for loose ones. See `dopri5`."""
+    options = {"rtol": rtol, "atol": atol, "norm": norm, "together": together, "dense": dense}
+    return roam(BOSH3, field, x, times, max_evaluations=max_evaluations, **options)[0]  # type: ignore[arg-type]

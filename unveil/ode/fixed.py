@@ -1,20 +1,19 @@
-"""Solvers that take one step from each time to the next.
+"""Solvers that take the same number of steps from each time to the next.
 
 Times may ascend or descend; a step always lands exactly on the next time. Times stay on the CPU, so that no step waits
 for a device.
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError
+from unveil.core.numbers import check_whole
 from unveil.core.protocols import Field
-from unveil.ode.solution import Solution
-
-Step = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
+from unveil.ode.solution import Leg, Path, Solution
+from unveil.ode.tableau import EULER, HEUN, MIDPOINT, RK4, Tableau, attempt
 
 
 def check_times(times: Tensor) -> Tensor:
@@ -28,39 +27,48 @@ def check_times(times: Tensor) -> Tensor:
     return times
 
 
-def _solve(step: Step, field: Field, x: Tensor, times: Tensor, evaluations: int) -> Solution:
+def walk(
+    tableau: Tableau, field: Field, x: Tensor, times: Tensor, *, steps: int = 1, dense: bool = False, keep: bool = False
+) -> tuple[Solution, list[list[Leg]]]:
+    """Solve by a method with `steps` steps of one size between two times.
+
+    Returns:
+        The solution, and with `keep` or `dense` the steps that led to each time but the first.
+    """
     times = check_times(times)
-    states = [x]
+    check_whole("steps", steps)
+    states: list[Tensor] = [x]
+    legs: list[list[Leg]] = []
+    evaluations, slope = 0, None
     for t, s in pairwise(times):
-        states.append(step(field, states[-1], t, s))
-    return Solution(torch.stack(states), evaluations * (len(times) - 1))
+        begin, gap = float(t), float(s - t)
+        marks = [t, *(torch.tensor(begin + gap * i / steps, dtype=torch.float64) for i in range(1, steps)), s]
+        legs.append([])
+        for a, b in pairwise(marks):
+            step = b - a
+            end, slopes = attempt(tableau, field, x, a, step, b, float(step), slope)
+            evaluations += tableau.evaluations - (slope is not None)
+            if dense:
+                slope = field(b, end)
+                evaluations += 1
+            if dense or keep:
+                ends = (slopes[0], slope, None) if slope is not None else None
+                legs[-1].append(Leg(a[None], step[None], b[None], None, x, end, ends))
+            x = end
+        states.append(x)
+    path = Path([leg for part in legs for leg in part], float(times[0]), float(times[-1])) if dense else None
+    return Solution(torch.stack(states), evaluations, 0, steps * (len(times) - 1), path), legs
 
 
-def _euler_step(field: Field, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    return x + (s - t) * field(t, x)
-
-
-def _heun_step(field: Field, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    slope = field(t, x)
-    return x + (s - t) / 2 * (slope + field(s, x + (s - t) * slope))
-
-
-def _rk4_step(field: Field, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    h, middle = s - t, (t + s) / 2
-    k1 = field(t, x)
-    k2 = field(middle, x + h / 2 * k1)
-    k3 = field(middle, x + h / 2 * k2)
-    k4 = field(s, x + h * k3)
-    return x + h / 6 * (k1 + 2 * (k2 + k3) + k4)
-
-
-def euler(field: Field, x: Tensor, times: Tensor) -> Solution:
+def euler(field: Field, x: Tensor, times: Tensor, *, steps: int = 1, dense: bool = False) -> Solution:
     """Solve dx/dt = field(t, x) by Euler's method: first order, one evaluation a step.
 
     Args:
         field: (t, x) -> dx/dt; t is a float64 scalar tensor on the CPU.
         x: the state at times[0], (B, ...).
         times: (T,), ascending or descending.
+        steps: from one time to the next.
+        dense: keep the path between the times too, which costs one evaluation more.
 
     Returns:
         The states at all times.
@@ -68,14 +76,19 @@ def euler(field: Field, x: Tensor, times: Tensor) -> Solution:
     Raises:
         ConfigError: times are not strictly ordered.
     """
-    return _solve(_euler_step, field, x, times, 1)
+    return walk(EULER, field, x, times, steps=steps, dense=dense)[0]
 
 
-def heun(field: Field, x: Tensor, times: Tensor) -> Solution:
+def midpoint(field: Field, x: Tensor, times: Tensor, *, steps: int = 1, dense: bool = False) -> Solution:
+    """Solve by the midpoint method: second order, two evaluations a step. Arguments as for `euler`."""
+    return walk(MIDPOINT, field, x, times, steps=steps, dense=dense)[0]
+
+
+def heun(field: Field, x: Tensor, times: Tensor, *, steps: int = 1, dense: bool = False) -> Solution:
     """Solve by Heun's method: second order, two evaluations a step. Arguments as for `euler`."""
-    return _solve(_heun_step, field, x, times, 2)
+    return walk(HEUN, field, x, times, steps=steps, dense=dense)[0]
 
 
-def rk4(field: Field, x: Tensor, times: Tensor) -> Solution:
+def rk4(field: Field, x: Tensor, times: Tensor, *, steps: int = 1, dense: bool = False) -> Solution:
     """Solve by the classical Runge-Kutta method: fourth order, four evaluations a step. Arguments as for `euler`."""
-    return _solve(_rk4_step, field, x, times, 4)
+    return walk(RK4, field, x, times, steps=steps, dense=dense)[0]

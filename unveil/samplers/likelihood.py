@@ -12,7 +12,7 @@ from unveil.core.protocols import Covariance, Denoiser, Schedule
 from unveil.core.random import Randomness, rademacher_like
 from unveil.core.shapes import sum_per_sample
 from unveil.covariance import Identity
-from unveil.ode import augmented, dopri5
+from unveil.ode import Augmented, dopri5
 from unveil.samplers.flow import flow_field
 
 _EXACT_UP_TO = 256
@@ -41,6 +41,7 @@ class Likelihood:
         return -self.nats / (dim * math.log(2)) + math.log2(levels / data_range)
 
 
+@torch.no_grad()
 def log_likelihood(
     denoise: Denoiser,
     x: Tensor,
@@ -103,14 +104,10 @@ def log_likelihood(
     nats, evaluations = torch.zeros(len(x), dtype=torch.float64, device=x.device), 0
     rounds = 1 if exact else probes
     for _ in range(rounds):
-        parts = [x.flatten(1), x.new_zeros(len(x), 1)]
-        if not exact:
-            parts.append(rademacher_like(x, generator).flatten(1))
-        joint = augmented(field, shape, probe=not exact)
-        solution = dopri5(joint, torch.cat(parts, 1), times, rtol=rtol, atol=atol, max_evaluations=max_evaluations)
-        latent = solution.final[:, :dim].unflatten(1, shape)
-        change = solution.final[:, dim].double()
-        nats += (change + _prior(latent.double(), schedule, cov)) / rounds
+        joint = Augmented(field, shape, None if exact else rademacher_like(x, generator))
+        solution = dopri5(joint, joint.start(x), times, rtol=rtol, atol=atol, max_evaluations=max_evaluations)
+        latent, change, _ = joint.read(solution.final)
+        nats += (change.double() + _prior(latent.double(), schedule, cov)) / rounds
         evaluations += solution.evaluations
     return Likelihood(nats, latent, evaluations)
 
