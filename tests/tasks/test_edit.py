@@ -1,0 +1,295 @@
+"""Editing with a run of one picture: what each task does, and what it refuses."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_runs import tiny_run
+
+from unveil.core.errors import ConfigError, DataError, RunError, ShapeError
+from unveil.data import save_images
+from unveil.tasks.edit import TASKS, check_editing, edit
+from unveil.tasks.edit_inputs import Canvas
+from unveil.tasks.run import load
+from unveil.tasks.train import train
+
+SMALL = ["data.longest=null", "model.network.widths=8,8,8", "model.chain=6", "model.finer_chain=4", "model.bank=2",
+         "model.min_size=16", "training.log_every=5", "training.sample_every=0"]  # fmt: skip
+
+
+def scene(height=40, width=56):
+    """Stripes on a ramp, with a disk."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    disk = ((x - 0.3) ** 2 + y**2 < 0.15).float()
+    return torch.stack([0.6 * y, 0.5 * torch.sin(9 * x), 0.8 * disk - 0.4])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one picture")
+    save_images(scene(), folder / "scene.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(place):
+    return train("single-image", data=place / "scene.png", out=place / "run", steps=6, overrides=SMALL)
+
+
+@pytest.fixture(scope="module")
+def own(run):
+    """The picture as the run knows it."""
+    return run.model.pyramid[-1][0]
+
+
+def marked(top=10, left=20, size=(40, 56)):
+    mask = torch.zeros(size)
+    mask[top : top + 8, left : left + 10] = 1
+    return mask
+
+
+def pasted(own):
+    image = own.clone()
+    image[:, 10:18, 20:30] = torch.tensor([0.9, -0.9, 0.2]).view(3, 1, 1)
+    return image
+
+
+def test_every_task_makes_a_picture(run, own):
+    finest = len(run.model.sizes) - 1
+    options = {"super-resolve": {"factor": 1.5}, "inpaint": {"mask": marked()}, "resize": {"size": (33, 90)},
+               "animate": {"frames": 3}, "harmonize": {"mask": marked()}, "edit": {"mask": marked()}}  # fmt: skip
+    sizes = {"super-resolve": (60, 84), "resize": (33, 90)}
+    for task in TASKS:
+        found = edit(run, pasted(own), task, **options.get(task, {}))
+        assert found.images.shape == (3 if task == "animate" else 1, 3, *sizes.get(task, (40, 56))), task
+        assert found.images.abs().max() <= 1
+        assert found.finest == finest
+        again = edit(run, pasted(own), task, **options.get(task, {}))
+        assert torch.equal(found.images, again.images)
+
+
+@pytest.mark.parametrize("task", ["edit", "harmonize"])
+def test_only_the_surroundings_of_a_mask_change(run, own, task):
+    image = pasted(own)
+    found = edit(run, image, task, mask=marked())
+    far = torch.ones(40, 56, dtype=torch.bool)
+    far[0:36, 4:50] = False
+    assert torch.equal(found.images[0][:, far], image[:, far])
+    assert not torch.equal(found.images[0][:, 10:18, 20:30], image[:, 10:18, 20:30])
+
+
+def test_what_was_changed_is_found_without_a_mask(run, own):
+    found, given = (edit(run, pasted(own), "edit", mask=mask).images for mask in (None, marked()))
+    torch.testing.assert_close(found, given, atol=0.2, rtol=0)
+    with pytest.raises(ConfigError, match="differs nowhere"):
+        edit(run, own, "edit")
+    with pytest.raises(ConfigError, match="nearly everywhere"):
+        edit(run, -own.flip(2), "harmonize")
+
+
+def test_filling_a_hole_keeps_what_is_known_and_ignores_what_is_not(run, own):
+    hole = marked()
+    found = edit(run, own, "inpaint", mask=hole, n=2, seed=3)
+    assert torch.equal(found.images[:, :, hole == 0], own[:, hole == 0].expand(2, -1, -1))
+    assert not torch.equal(found.images[0], found.images[1])
+    other = torch.where(hole.bool(), torch.tensor(0.77), own)
+    assert torch.equal(edit(run, other, "inpaint", mask=hole, n=2, seed=3).images, found.images)
+    one = edit(run, own, "inpaint", mask=hole, seed=3)
+    torch.testing.assert_close(one.images[0], found.images[0], atol=1e-5, rtol=1e-5)  # at any n
+    assert "data.hole" in found.notes[0]
+    with pytest.raises(ConfigError, match="needs a mask"):
+        edit(run, own, "inpaint")
+
+
+def test_a_run_that_was_trained_with_a_hole_knows_it(place):
+    hole = marked(size=(40, 56))
+    save_images(hole[None] * 2 - 1, place / "hole.png", force=True)
+    changes = [*SMALL, f"data.hole={place / 'hole.png'}"]
+    run = train("single-image", data=place / "scene.png", out=place / "with hole", steps=3, overrides=changes)
+    found = edit(run, None, "inpaint")
+    known = run.model.known[-1][0, 0].bool()
+    assert not known[10:18, 20:30].any()
+    assert torch.equal(found.images[0][:, known], run.model.pyramid[-1][0][:, known])
+    assert found.notes == ()
+
+
+def test_scales_are_counted_from_the_freest(run, own):
+    finest = len(run.model.sizes) - 1
+    every = edit(run, own, "style", scale="all")
+    assert every.scales == tuple(range(1, finest + 1))
+    assert len(every.images) == finest
+    for place, scale in enumerate(every.scales):
+        assert torch.equal(edit(run, own, "style", scale=scale).images[0], every.images[place])
+    for scale in (0, finest + 1):
+        with pytest.raises(ConfigError, match=f"takes 1 .* to {finest}"):
+            edit(run, own, "paint", scale=scale)
+    assert edit(run, None, "resize", size=(40, 56), scale=0).scales == (0,)
+
+
+def test_noise_makes_results_differ_and_each_is_the_same_in_any_company(run, own):
+    two = edit(run, own, "paint", n=2, noise=0.2, seed=5)
+    one = edit(run, own, "paint", noise=0.2, seed=5)
+    assert not torch.equal(two.images[0], two.images[1])
+    torch.testing.assert_close(one.images[0], two.images[0], atol=1e-5, rtol=1e-5)
+    with pytest.raises(ConfigError, match="one answer"):
+        edit(run, own, "paint", n=2)
+    both = edit(run, own, "style", scale="all", n=2, noise=0.1)
+    assert len(both.images) == 2 * len(both.scales)
+
+
+def test_a_drawing_takes_the_colours_of_the_picture_before_the_chains(run, own):
+    drawing = torch.zeros(3, 20, 28)
+    drawing[0] = 1.0  # a red that the picture does not have
+    canvas = Canvas.of(run.model, drawing, "paint")
+    colours = canvas.matched(6).flatten(1).T.unique(dim=0)
+    distance = torch.cdist(colours, own.flatten(1).T).amin(1)
+    assert (distance < 0.3).all()
+    assert torch.equal(canvas.matched(0), canvas.small)
+    matched, kept = (edit(run, drawing, "paint", colours=colours).images for colours in (6, 0))
+    assert kept[:, 0].mean() > matched[:, 0].mean()
+
+
+def test_pictures_of_other_sizes_and_shapes(run, own, place):
+    large = torch.nn.functional.interpolate(own[None], size=(120, 168), mode="bicubic")[0].clamp(-1, 1)
+    save_images(large, place / "large.png", force=True)
+    before = (place / "large.png").read_bytes()
+    found = edit(run, place / "large.png", "style")
+    assert found.images.shape[2:] == (40, 56)
+    assert "scaled down to 56 x 40" in found.notes[0]
+    assert (place / "large.png").read_bytes() == before
+    assert edit(run, place / "large.png", "style", keep_size=True).images.shape[2:] == (120, 168)
+    tall = edit(run, torch.zeros(3, 60, 60), "paint")
+    assert tall.images.shape[2:] == (47, 47)  # as many pixels as 40 x 56, in other proportions
+    with pytest.raises(ConfigError, match="proportions are too different"):
+        edit(run, torch.zeros(3, 20, 90), "paint")
+    with pytest.raises(ConfigError, match="too small"):
+        edit(run, None, "resize", size=(4, 200))
+    with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
+        edit(run, None, "resize", size=(9000, 9000))
+    with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
+        edit(run, own, "super-resolve", factor=400.0)
+
+
+def test_the_size_is_kept_and_far_from_the_mask_every_pixel(run, own):
+    large = torch.nn.functional.interpolate(pasted(own)[None], size=(120, 168), mode="nearest")[0]
+    mask = torch.nn.functional.interpolate(marked()[None, None], size=(120, 168), mode="nearest")[0, 0]
+    for task in ("edit", "inpaint"):
+        found = edit(run, large, task, mask=mask, keep_size=True).images[0]
+        assert found.shape == (3, 120, 168)
+        assert torch.equal(found[:, :, 160:], large[:, :, 160:])
+        assert not torch.equal(found[:, 30:54, 60:90], large[:, 30:54, 60:90])
+
+
+def test_enlarging_has_exactly_the_size_that_was_asked_for(run, own):
+    for factor in (1.3, 2, 2.717):
+        assert edit(run, own, "super-resolve", factor=factor).images.shape[2:] == (
+            round(40 * factor),
+            round(56 * factor),
+        )
+    made = edit(run, None, "super-resolve", factor=2.0).images
+    down = torch.nn.functional.interpolate(made, size=(40, 56), mode="bicubic", antialias=True)
+    assert float((down[0] - own).square().mean()) < 0.01
+
+
+def test_grey_pictures_and_colour_pictures(run, own, place):
+    assert edit(run, own.mean(0, keepdim=True), "style").images.shape[1] == 3
+    save_images(scene().mean(0, keepdim=True), place / "grey.png", force=True)
+    grey = train("single-image", data=place / "grey.png", out=place / "grey run", steps=2, overrides=SMALL)
+    found = edit(grey, own, "style", keep_light=True)
+    assert found.images.shape[1] == 1
+    assert "colours" in found.notes[0]
+
+
+def test_light_that_is_kept_is_that_of_the_picture(run, own):
+    content = torch.linspace(-0.5, 0.5, 56).expand(3, 40, 56)
+    found = edit(run, content, "style", keep_light=True, scale=1)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    inside = (found.images[0].abs() < 0.999).all(0)
+    difference = ((found.images[0] - content) * weights).sum(0).abs()
+    assert float(difference[inside].max()) < 1e-4
+
+
+def test_a_moving_picture_moves_a_little_and_only_if_it_is_the_run_s_own(run, own):
+    frames = edit(run, own, "animate", frames=5, noise=0.2).images
+    steps = (frames[1:] - frames[:-1]).abs().mean((1, 2, 3))
+    assert ((steps > 0) & (steps < 0.3)).all()
+    with pytest.raises(ConfigError, match="only that one in motion"):
+        edit(run, -own.flip(2), "animate")
+
+
+def test_another_picture_than_the_run_s_own_is_noted(run, own):
+    assert "knows no other" in edit(run, -own.flip(2), "inpaint", mask=marked()).notes[0]
+    assert edit(run, own, "super-resolve", factor=2.0).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("mask", "error", "says"),
+    [
+        (torch.zeros(40, 56), ConfigError, "marks nothing"),
+        (torch.ones(40, 56), ConfigError, "marks everything"),
+        (torch.ones(20, 56), ShapeError, "has the size of its picture"),
+        (torch.rand(40, 56), DataError, "neither black nor white"),
+        (torch.where(torch.rand(40, 56) < 0.3, torch.nan, marked()), DataError, "neither black nor white"),
+    ],
+)
+def test_masks_that_are_none(run, own, mask, error, says):
+    for task in ("edit", "inpaint"):
+        with pytest.raises(error, match=says):
+            edit(run, pasted(own), task, mask=mask)
+
+
+def test_a_mask_of_the_file_needs_the_file(run):
+    with pytest.raises(ShapeError, match="give the picture too"):
+        edit(run, None, "inpaint", mask=torch.ones(80, 112))
+
+
+def test_masks_are_files_too(run, own, place):
+    Image.fromarray((marked().numpy() * 255).astype(np.uint8)).save(place / "mask.png")
+    from_file, from_tensor = (edit(run, pasted(own), "edit", mask=mask) for mask in (place / "mask.png", marked()))
+    assert torch.equal(from_file.images, from_tensor.images)
+
+
+@pytest.mark.parametrize(
+    ("task", "image", "options", "says"),
+    [
+        ("repaint", "x.png", {}, "no task 'repaint'; did you mean paint"),
+        ("paint", None, {}, "needs a picture"),
+        ("paint", "x.png", {"mask": "m.png"}, "takes no mask; that is for harmonize, edit or inpaint"),
+        ("paint", "x.png", {"keep_light": True}, "takes no keep-light; that is for style"),
+        ("animate", None, {"n": 3}, "takes no n"),
+        ("animate", None, {"scale": "all"}, "one clip"),
+        ("super-resolve", None, {}, "needs a factor"),
+        ("super-resolve", None, {"factor": 1.0}, "above 1"),
+        ("super-resolve", None, {"factor": float("nan")}, "above 1"),
+        ("resize", None, {}, "needs a size"),
+        ("resize", None, {"size": (0, 10)}, "height"),
+        ("paint", "x.png", {"noise": -1.0}, "noise"),
+        ("paint", "x.png", {"n": 0}, "n is 0"),
+        ("paint", "x.png", {"scale": -1}, "scale is -1"),
+        ("paint", "x.png", {"colours": -2}, "colours"),
+        ("paint", "x.png", {"colours": 100_000}, "it must be 256 or less"),
+        ("animate", None, {"frames": 0}, "frames"),
+    ],
+)
+def test_what_is_refused_before_anything_is_read(run, task, image, options, says):
+    with pytest.raises(ConfigError, match=says):
+        check_editing(run.recipe, task, image=image, **options)
+
+
+def test_runs_that_know_no_picture(tmp_path, own):
+    digits = tiny_run(tmp_path / "digits")
+    with pytest.raises(ConfigError, match="model of one picture"):
+        edit(digits, own, "paint")
+    with pytest.raises(RunError):
+        edit(tmp_path / "nowhere", own, "paint")
+
+
+def test_a_run_that_is_not_finished_works_at_the_size_it_has_reached(run, own, place):
+    unfinished = load(place / "run")
+    unfinished.model.trained.fill_(1)
+    size = unfinished.model.sizes[0]
+    found = edit(unfinished, None, "super-resolve", factor=2.0)
+    assert found.images.shape[2:] == (2 * size[0], 2 * size[1])
+    assert "1 of the" in found.notes[0]
+    with pytest.raises(ConfigError, match="Scale 1 cannot be started at"):
+        edit(unfinished, own, "paint", scale=1)

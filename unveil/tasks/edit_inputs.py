@@ -1,0 +1,241 @@
+"""The picture that is edited, brought to the size that a model has learned, and its masks; and the way back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unveil.core.errors import ConfigError, DataError, ShapeError
+from unveil.models.single_image_ebm.editing import blend, changed, match_palette, palette, soft_mask
+from unveil.pyramids import resize
+from unveil.tasks.pictures import read_picture
+
+_SAME = 1.04
+"""Proportions that differ by less are taken for the same."""
+_MOST = 2.0
+"""Proportions that differ by more are refused."""
+_ALIKE = 0.35
+"""Median difference from the run's picture, in [0, 2], from which a picture is another one."""
+_BETWEEN = 0.02
+"""Share of a mask that may be neither black nor white."""
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass
+class Canvas:
+    """A picture to be edited.
+
+    Attributes:
+        model: of one picture.
+        whole: the picture as it was given, with the model's channels, (C, H, W).
+        small: the same at the size that is worked on, (C, h, w).
+        name: what to call it.
+        task: what is to be done with it.
+        notes: what a user should know of it.
+    """
+
+    model: Any
+    whole: Tensor
+    small: Tensor
+    name: str
+    task: str
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: Any, image: str | Path | Tensor | None, task: str) -> "Canvas":
+        """Read a picture and bring it to the model's size; None takes the model's own picture.
+
+        Raises:
+            ConfigError: its proportions are quite other than those that the model knows.
+            DataError: it is missing or damaged.
+        """
+        sizes = model.sizes_for()
+        own = model.pyramid[len(sizes) - 1][0]
+        notes = []
+        if len(sizes) < len(model.sizes):
+            notes.append(
+                f"{len(sizes)} of the {len(model.sizes)} scales of this run are trained, so it works on pictures of "
+                f"{_size(own)}."
+            )
+        if image is None:
+            return cls(model, own, own, "the run's own picture", task, notes)
+        whole, more = read_picture(image)
+        name = "The picture" if isinstance(image, Tensor) else str(image)
+        whole = _in_channels(whole.to(own), own.shape[0], name, notes)
+        size = (own.shape[1], own.shape[2]) if task == "resize" else _fitted(whole, own, name)
+        small = resize(whole[None], size)[0].clamp(-1, 1)
+        if task != "super-resolve" and min(whole.shape[1] / size[0], whole.shape[2] / size[1]) > 1.5:
+            notes.append(
+                f"{name} has {_size(whole)} pixels and was scaled down to {_size(small)}, the size that this run has "
+                "learned; the file itself stays as it is."
+            )
+        canvas = cls(model, whole, small, name, task, [*more, *notes])
+        if task in ("super-resolve", "inpaint", "edit", "harmonize") and not canvas._like():
+            canvas.notes.append(
+                f"{name} does not look like the picture that this run has learned, and the run knows no other; for another "
+                "picture train another run."
+            )
+        return canvas
+
+    @property
+    def own(self) -> Tensor:
+        """The model's picture at the size that is worked on."""
+        return resize(self.model.pyramid[len(self.model.sizes_for()) - 1], self.small.shape[1:])[0]
+
+    def check_own(self) -> None:
+        """Refuse another picture than the model's.
+
+        Raises:
+            ConfigError: it is another.
+        """
+        if not self._like():
+            raise ConfigError(
+                f"{self.name} is not the picture that this run has learned, and it can set only that one in motion: train "
+                "another run on it, or leave the picture out."
+            )
+
+    def matched(self, colours: int) -> Tensor:
+        """The picture in the colours of the model's own; 0 leaves its colours."""
+        return match_palette(self.small, palette(self.own, colours)) if colours else self.small
+
+    def blended(
+        self, made: Tensor, mask: str | Path | Tensor | None, *, grow: float, sigma: float, keep_size: bool
+    ) -> Tensor:
+        """Keep of what was made the surroundings of a mask; the rest is the picture as it was given.
+
+        Args:
+            made: (n, C, h, w).
+            mask: of the picture; None finds what was changed.
+            grow: by how many pixels the mask grows.
+            sigma: in pixels, of its soft edge.
+            keep_size: at the size of the picture that was given.
+        """
+        marked = self._found() if mask is None else self._small_mask(self._mask(mask))
+        soft = soft_mask(marked, grow, sigma)
+        if not keep_size:
+            return blend(made, self.small.expand_as(made), soft)
+        large = self.enlarged(made)
+        soft = resize(soft[None, None], large.shape[-2:])[0, 0].clamp(0, 1)
+        return blend(large, self._as_large(large).expand_as(large), soft)
+
+    def hole(self, mask: str | Path | Tensor | None) -> Tensor:
+        """The hole at the size that is worked on, (h, w), 1 in it.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if mask is not None:
+            if not self.model.has_hole:
+                self.notes.append(
+                    "This run has learned the whole picture, also what lies in the hole; to fill what nobody has seen, train "
+                    "with the mask: data.hole=FILE."
+                )
+            return self._small_mask(self._mask(mask))
+        if not self.model.has_hole:
+            raise ConfigError(
+                "The task inpaint needs a mask, white where the picture is to be filled: this run was trained without one."
+            )
+        known = self.model.known[len(self.model.sizes_for()) - 1]
+        if known.shape[-2:] != self.small.shape[1:]:
+            raise ConfigError(
+                f"{self.name} has other proportions than the hole that this run was trained with; give a mask."
+            )
+        return 1 - known[0, 0]
+
+    def restored(self, made: Tensor, hole: Tensor, *, keep_size: bool) -> Tensor:
+        """What was filled, at the size of the picture if that is to be kept: only the hole is new."""
+        if not keep_size:
+            return made
+        large = self.enlarged(made)
+        soft = (resize(hole[None, None], large.shape[-2:])[0, 0] > 0.01).float()
+        return blend(large, self._as_large(large).expand_as(large), soft)
+
+    def enlarged(self, made: Tensor) -> Tensor:
+        """Bring what was made, (n, C, h, w), to the size of the picture where that is larger."""
+        size = self.whole.shape[1:]
+        factor = max(side / had for side, had in zip(size, made.shape[-2:], strict=True))
+        if factor <= 1:
+            return made
+        return resize(self.model.super_resolve(made, factor), size).clamp(-1, 1)
+
+    def _as_large(self, large: Tensor) -> Tensor:
+        return resize(self.whole[None], large.shape[-2:])[0].clamp(-1, 1)
+
+    def _like(self) -> bool:
+        """Whether the picture can be the model's own, edited in places: the median of its differences is small."""
+        difference = (self.small - self.own).abs().amax(0)
+        known = resize(self.model.known[len(self.model.sizes_for()) - 1], self.small.shape[1:])[0, 0] > 0.5
+        return bool(difference[known].median() < _ALIKE)
+
+    def _found(self) -> Tensor:
+        marked = changed(self.small, self.own)
+        share = float(marked.mean())
+        if not 0 < share < 0.6:
+            what = "differs nowhere" if share == 0 else "differs nearly everywhere"
+            raise ConfigError(
+                f"{self.name} {what} from the picture that this run has learned, so what was changed cannot be found; give a "
+                "mask, white where it was."
+            )
+        return marked
+
+    def _mask(self, mask: str | Path | Tensor) -> Tensor:
+        """A mask as it was given, (H, W) of 0 and 1."""
+        from unveil.data.decoding import load_image
+
+        if isinstance(mask, Tensor):
+            values, name = mask.squeeze(0).float() if mask.ndim == 3 else mask.float(), "The mask"
+        else:
+            values, name = (load_image(mask, 1, behind="black")[0] + 1) / 2, f"The mask {mask}"
+        height, width = self.whole.shape[1:]
+        if values.shape != (height, width):
+            hint = " Without a picture that is the one the run has learned, at its size: give the picture too."
+            hint = hint if self.whole is self.small else ""
+            raise ShapeError(
+                f"{name} has {'x'.join(map(str, reversed(values.shape)))} pixels and the picture {width}x{height} (width x "
+                f"height); a mask has the size of its picture.{hint}"
+            )
+        between = 1 - float(((values <= 0.1) | (values >= 0.9)).float().mean())
+        if between > _BETWEEN:
+            raise DataError(
+                f"{name} is no mask: {between:.0%} of it is neither black nor white. Paint white what is meant, and the rest "
+                "black."
+            )
+        marked = (values > 0.5).to(self.whole)
+        if not bool(marked.any()) or bool(marked.all()):
+            marks = "everything" if bool(marked.all()) else "nothing"
+            raise ConfigError(f"{name} marks {marks}: paint white what is meant, and no more.")
+        return marked
+
+    def _small_mask(self, marked: Tensor) -> Tensor:
+        """The mask at the size that is worked on: 1 wherever something of it falls."""
+        small = resize(marked[None, None], self.small.shape[1:])[0, 0]
+        return (small > 0.05).to(marked)
+
+
+def _fitted(whole: Tensor, own: Tensor, name: str) -> tuple[int, int]:
+    """The size at which a picture is worked on: as many pixels as the model's picture has, in its own proportions."""
+    (height, width), (tall, wide) = whole.shape[1:], own.shape[1:]
+    stretch = (height / width) / (tall / wide)
+    if 1 / _SAME < stretch < _SAME:
+        return tall, wide
+    if not 1 / _MOST <= stretch <= _MOST:
+        raise ConfigError(
+            f"{name} has {width} x {height} pixels, and this run has learned a picture of {wide} x {tall}: the proportions "
+            "are too different. Cut the picture, or train on one of its shape."
+        )
+    return round(tall * stretch**0.5), round(wide / stretch**0.5)
+
+
+def _in_channels(whole: Tensor, channels: int, name: str, notes: list[str]) -> Tensor:
+    if len(whole) == channels:
+        return whole
+    if channels == 3:
+        return whole.expand(3, -1, -1).clone()
+    notes.append(f"{name} has colours, which this run of a grey picture does not know; they were left out.")
+    return (whole * torch.tensor(_LUMA).to(whole).view(3, 1, 1)).sum(0, keepdim=True)
+
+
+def _size(picture: Tensor) -> str:
+    return f"{picture.shape[2]} x {picture.shape[1]}"
