@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unveil.core.errors import DataError, MissingDependencyError
-from unveil.data import sources
+from unveil.data import open_images, sources
 from unveil.data.sources import Source, check_source
 
 
@@ -70,8 +70,9 @@ def test_folders_without_images(tmp_path):
     with pytest.raises(DataError, match="holds no images"):
         check_source(tmp_path)
     (tmp_path / "x.npz").write_text("nothing")
+    assert check_source(tmp_path).kind == "videos"  # perhaps clips; no pictures in any case
     with pytest.raises(DataError, match=r"It holds 'x\.npz': give that file itself"):
-        check_source(tmp_path)
+        open_images(tmp_path)
 
 
 def test_what_is_no_path_at_all(tmp_path):

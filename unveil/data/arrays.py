@@ -34,7 +34,7 @@ _MAPPED = 1 << 30  # a larger file stays on disk, mapped into memory
 
 def read_array(path: Path) -> Found:
     """Read the pictures of an .npy file, which holds no labels."""
-    with _readable(path):
+    with readable(path):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     return Found(as_block(array, f"'{shown(path)}'"))
 
@@ -51,7 +51,7 @@ class _Part:
 def read_archive(path: Path, split: Split) -> Found:
     """Read the pictures and labels of an .npz file; of its own training and test parts only what is asked for."""
     where = f"'{shown(path)}'"
-    with _readable(path), np.load(path, allow_pickle=False) as file:
+    with readable(path), np.load(path, allow_pickle=False) as file:
         keys = {key.lower(): key for key in file.files}
 
         def find(names: tuple[str, ...]) -> str | None:
@@ -104,7 +104,8 @@ def _only_pictures(file: Mapping[str, np.ndarray], where: str) -> str:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file of arrays raises into a word on it."""
     try:
         yield
     except DataError:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import PIL
@@ -28,6 +29,8 @@ from unveil.data.folders import reason, shown
 from unveil.data.found import Encoded
 from unveil.data.framing import Frame
 from unveil.data.store import Pictures, digest
+
+Kept = TypeVar("Kept")
 
 _VERSION = 1
 _SMALL = 32 << 20  # files of fewer bytes than this in all are decoded anew each time: it takes a second or two
@@ -89,27 +92,57 @@ def decode_all(
     kind = f"{_VERSION} {files.place} {frame.stored()} grey={channels == 1}"
     place = folder / "images" / digest(kind).hex()
     entry = place / digest(files.state, PIL.__version__).hex()
-    found = _open(entry, files)
-    if found is not None:
-        return found
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with _alone(place / "lock") as alone:
-            found = _open(entry, files)  # perhaps another process was faster
-            if found is None:
-                for old in place.iterdir():
-                    if old.is_dir() and (alone or old == entry):
-                        shutil.rmtree(old, ignore_errors=True)
-                _write(entry, files, frame, channels, progress)
-                found = _open(entry, files)
+        return kept(
+            entry, lambda entry: _open(entry, files), lambda entry: _write(entry, files, frame, channels, progress)
+        )
     except OSError as error:
         raise UnveilError(
             f"The decoded pictures cannot be kept in '{shown(folder)}': {reason(error)}. "
             "Name a roomier folder in the environment variable UNVEIL_CACHE; in Python, cache=False decodes into memory."
         ) from None
+
+
+def kept(entry: Path, opened: Callable[[Path], Kept | None], written: Callable[[Path], None]) -> Kept:
+    """Open what a folder PLACE/STATE of the cache keeps, or write it first; other states of the place give way.
+
+    Args:
+        entry: the folder.
+        opened: what it keeps; None where it is not there, or not whole.
+        written: makes the folder, whole and at once: `renamed` is a way.
+
+    Raises:
+        OSError: the cache cannot be written.
+        UnveilError: somebody changed it meanwhile.
+    """
+    found = opened(entry)
+    if found is not None:
+        return found
+    place = entry.parent
+    place.mkdir(parents=True, exist_ok=True)
+    with _alone(place / "lock") as alone:
+        found = opened(entry)  # perhaps another process was faster
+        if found is None:
+            for old in place.iterdir():
+                if old.is_dir() and (alone or old == entry):
+                    shutil.rmtree(old, ignore_errors=True)
+            written(entry)
+            found = opened(entry)
     if found is None:
         raise UnveilError(f"The cache in '{shown(place)}' was changed while it was written; please try again.")
     return found
+
+
+@contextmanager
+def renamed(entry: Path) -> Iterator[Path]:
+    """A new folder, which becomes `entry` when the block ends well."""
+    temporary = Path(tempfile.mkdtemp(dir=entry.parent))
+    try:
+        yield temporary
+        if not entry.exists():  # else a process that shares no lock with us was faster
+            temporary.rename(entry)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +220,7 @@ def _as_rows(digests: list[bytes]) -> np.ndarray:
 
 
 def _write(entry: Path, files: Encoded, frame: Frame, channels: int | None, progress: Progress | None) -> None:
-    temporary = Path(tempfile.mkdtemp(dir=entry.parent))
-    try:
+    with renamed(entry) as temporary:
         with (temporary / "pixels.bin").open("wb") as file:
             index = _decode_each(files, frame, channels, lambda pixels: file.write(pixels.data), progress)
             file.flush()
@@ -198,10 +230,6 @@ def _write(entry: Path, files: Encoded, frame: Frame, channels: int | None, prog
             np.savez(file, **arrays)
         about = {"place": files.place, "skipped": index.skipped, "animated": index.animated}
         (temporary / "about.json").write_text(json.dumps(about), encoding="ascii")
-        if not entry.exists():  # else a process that shares no lock with us was faster
-            temporary.rename(entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _open(entry: Path, files: Encoded) -> Decoded | None:

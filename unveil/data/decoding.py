@@ -89,6 +89,8 @@ def inspect_image(path: str | os.PathLike[str]) -> Contents:
         raise DataError(f"'{shown(path)}' cannot be read as an image.") from None
     except OSError as error:
         raise DataError(f"'{shown(path)}' cannot be read: {reason(error)}.") from None
+    except Exception as error:  # as in `decode`
+        raise DataError(f"'{shown(path)}' cannot be read as an image: {reason(error)}.") from None
 
 
 def check_channels(channels: int | None) -> None:
@@ -141,14 +143,19 @@ def decode(raw: bytes, name: str, frame: Frame, channels: int | None, behind: st
         raise UnreadableError(reason(error)) from None
     if orientation in _UPRIGHT:
         flat = flat.transpose(_UPRIGHT[orientation])
+    return framed(flat, (tall, wide), frame, channels), animated
+
+
+def framed(picture: Image.Image, resampled: tuple[int, int], frame: Frame, channels: int | None) -> np.ndarray:
+    """Resample a picture, "L" or "RGB", to a height and width and keep what a frame keeps: (1 or 3, H, W) uint8."""
     if channels == 1:
-        flat = flat.convert("L")
-    if flat.size != (wide, tall):
-        flat = flat.resize((wide, tall), Image.Resampling.BICUBIC)
+        picture = picture.convert("L")
+    tall, wide = resampled
+    if picture.size != (wide, tall):
+        picture = picture.resize((wide, tall), Image.Resampling.BICUBIC)
     rows, columns = frame.kept(tall, wide)
-    pixels = np.asarray(flat)[rows, columns]
-    pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return np.ascontiguousarray(pixels), animated
+    pixels = np.asarray(picture)[rows, columns]
+    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -12,15 +12,8 @@ import numpy as np
 from unveil.core.errors import DataError
 from unveil.data.folders import list_folder, shown
 from unveil.data.found import Block, Encoded, Found
+from unveil.data.sources import PHOTOS
 from unveil.data.store import digest
-
-_PHOTOS = {
-    "skimage": [
-        *("data/astronaut.png", "data/chelsea.png", "data/coffee.png", "data/hubble_deep_field.jpg"),
-        *("data/motorcycle_left.png", "data/retina.jpg", "data/rocket.jpg"),
-    ],
-    "sklearn": ["datasets/images/china.jpg", "datasets/images/flower.jpg"],
-}
 
 
 def read_folder(folder: Path) -> Found:
@@ -74,11 +67,25 @@ def read_digits() -> Found:
 
 def read_photos() -> Found:
     """The nine colour photographs that scikit-image and scikit-learn bring along, at least 300 pixels on a side."""
-    found = [_bundled(package, name) for package, names in _PHOTOS.items() for name in names]
+    found = [_bundled(*place) for place in PHOTOS.values()]
     paths = [path for path in found if path is not None]
     if not paths:
         raise DataError("The embedded photos come with scikit-image and scikit-learn, and neither brings them here.")
     return Found(as_encoded(paths, "photos"))
+
+
+def photo_file(name: str) -> Path:
+    """The file of one of the embedded photographs, such as rocket.
+
+    Raises:
+        DataError: the package that brings it is not there.
+    """
+    path = _bundled(*PHOTOS[name])
+    if path is None:
+        raise DataError(
+            f"The photograph {name} comes with the package {PHOTOS[name][0]}, which does not bring it here."
+        )
+    return path
 
 
 def _bundled(package: str, name: str) -> Path | None:

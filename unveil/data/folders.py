@@ -1,10 +1,10 @@
-"""The pictures of a folder, at any depth, and the classes and splits that its subfolders name.
+"""The files of a folder, at any depth, and the classes and splits that its subfolders name.
 
 Only the standard library is imported here.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ SUFFIXES = frozenset({
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga",
     ".tif", ".tiff", ".webp",
 })  # fmt: skip
+VIDEO = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv"})
+ANIMATED = frozenset({".apng", ".gif"})
+ARRAYS = frozenset({".npy", ".npz"})
 _HELD_OUT = ("test", "val", "valid", "validation")
 
 
@@ -29,8 +32,12 @@ def reason(error: BaseException) -> str:
     return text[0].lower() + text[1:] if text[:2].istitle() else text
 
 
-def walk(folder: Path, closed: list[tuple[str, str]] | None = None) -> Iterator[str]:
-    """Yield the paths of the images in a folder and its subfolders, relative to it, in the order of their names.
+def walk(
+    folder: Path, closed: list[tuple[str, str]] | None = None, suffixes: Collection[str] = SUFFIXES
+) -> Iterator[str]:
+    """Yield the paths of the files in a folder and its subfolders, relative to it, in the order of their names.
+
+    Only files that end in one of the suffixes, which are those of images.
 
     Hidden files and folders are passed over. Links are followed; a folder that was visited before (a loop) is not
     visited again. Subfolders that cannot be opened are put into `closed`, with the reason.
@@ -53,7 +60,7 @@ def walk(folder: Path, closed: list[tuple[str, str]] | None = None) -> Iterator[
                 continue
             if _is_folder(entry):
                 yield from visit(entry.path, f"{prefix}{entry.name}/")
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+            elif os.path.splitext(entry.name)[1].lower() in suffixes:
                 yield prefix + entry.name
 
     return visit(os.fspath(folder), "")
@@ -98,15 +105,8 @@ def list_folder(folder: Path) -> Listing:
     files = list(walk(folder, closed))
     if not files:
         raise DataError(f"The folder '{shown(folder)}' holds no images, nor does any folder in it.")
-    held_out: tuple[bool, ...] | None = None
-    inner = files
-    tops = {name.split("/")[0] for name in files}
-    test = next((top for kind in _HELD_OUT for top in sorted(tops) if top.lower() == kind), None)
-    train = next((top for top in sorted(tops) if top.lower() == "train"), None)
-    if train and test and all("/" in name for name in files) and {top.lower() for top in tops} <= {"train", *_HELD_OUT}:
-        files = [name for name in files if name.split("/")[0] in (train, test)]
-        inner = [name.split("/", 1)[1] for name in files]
-        held_out = tuple(name.split("/")[0] == test for name in files)
+    files, held_out = in_parts(files)
+    inner = files if held_out is None else [name.split("/", 1)[1] for name in files]
     classes: tuple[str, ...] | None = None
     labels: tuple[int, ...] | None = None
     tops = {name.split("/")[0] for name in inner}
@@ -115,3 +115,19 @@ def list_folder(folder: Path) -> Listing:
         number = {name: i for i, name in enumerate(classes)}
         labels = tuple(number[name.split("/")[0]] for name in inner)
     return Listing(tuple(files), classes, labels, held_out, tuple(closed))
+
+
+def in_parts(files: Sequence[str]) -> tuple[list[str], tuple[bool, ...] | None]:
+    """Tell which files lie in the held-out part, where a folder's first subfolders are the parts of the data.
+
+    Returns:
+        The files of the two parts, and whether each is held out; all files and None where there are no parts.
+    """
+    tops = {name.split("/")[0] for name in files}
+    test = next((top for kind in _HELD_OUT for top in sorted(tops) if top.lower() == kind), None)
+    train = next((top for top in sorted(tops) if top.lower() == "train"), None)
+    all_in_parts = all("/" in name for name in files) and {top.lower() for top in tops} <= {"train", *_HELD_OUT}
+    if not (train and test and all_in_parts):
+        return list(files), None
+    files = [name for name in files if name.split("/")[0] in (train, test)]
+    return files, tuple(name.split("/")[0] == test for name in files)

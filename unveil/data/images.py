@@ -16,8 +16,8 @@ from unveil.data.arrays import as_block, read_archive, read_array, reframe
 from unveil.data.cache import decode_all
 from unveil.data.dataset import Images
 from unveil.data.decoding import check_channels
-from unveil.data.files import as_encoded, read_digits, read_folder, read_photos
-from unveil.data.folders import shown
+from unveil.data.files import as_encoded, photo_file, read_digits, read_folder, read_photos
+from unveil.data.folders import ARRAYS, VIDEO, shown, walk
 from unveil.data.found import Block, Found, Split, held_out_fifth
 from unveil.data.framing import Crop, Frame
 from unveil.data.hub import read_hub
@@ -126,10 +126,14 @@ def _read(place: Source, split: Split) -> Found:
     match place:
         case Source("points", name):
             raise DataError(f"'{name}' holds points, not pictures; open it with unveil.data.points.open_points.")
+        case Source("moving-digits" | "video" | "videos"):
+            raise DataError(_of_video(place))
         case Source("embedded", "digits"):
             return read_digits()
-        case Source("embedded"):
+        case Source("embedded", "photos"):
             return read_photos()
+        case Source("embedded", name):
+            return Found(as_encoded([photo_file(name.partition("/")[2])], name))
         case Source("hub", name, path):
             return read_hub(name, path, split)
     path = place.path
@@ -145,6 +149,18 @@ def _read(place: Source, split: Split) -> Found:
             return Found(as_encoded([path], shown(path.resolve())))
         case _:
             return read_folder(path)
+
+
+def _of_video(place: Source) -> str:
+    folder = place.path
+    if place.kind == "videos" and folder is not None and next(walk(folder, suffixes=VIDEO), None) is None:
+        array = next(walk(folder, suffixes=ARRAYS), None)
+        hint = f" It holds '{shown(array)}': give that file itself." if array else ""
+        return f"The folder '{shown(folder)}' holds no images, nor does any folder in it.{hint}"
+    return (
+        f"'{place.name}' holds video, not pictures; open it with unveil.open_videos, train a model of video on it, or give "
+        "pictures."
+    )
 
 
 @dataclass(frozen=True, eq=False)

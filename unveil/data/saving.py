@@ -120,7 +120,7 @@ def save_images(
     if path.suffix.lower() == ".png":
         sheet = grid(x, columns=columns, padding=padding, scale=scale) if len(x) > 1 else _enlarged(x, scale)[0]
         with new_file(path, force) as file:
-            _as_image(sheet).save(file, "PNG", pnginfo=info)
+            as_image(sheet).save(file, "PNG", pnginfo=info)
     else:
         _save_folder(_enlarged(x, scale), path, info)
     return path
@@ -163,7 +163,7 @@ def save_animation(
         raise ConfigError(f"'{shown(path)}': an animation is saved as .gif.")
     if not 0 < fps <= 100:
         raise ConfigError(f"fps={fps} cannot be; a GIF plays at most 100 frames a second.")
-    sheets = [_as_image(grid(x, columns=columns, padding=padding, scale=scale)) for x in frames]
+    sheets = [as_image(grid(x, columns=columns, padding=padding, scale=scale)) for x in frames]
     if not sheets:
         raise ShapeError("There are no frames to save.")
     times = [round(100 / fps) * 10] * len(sheets)
@@ -204,7 +204,8 @@ def _enlarged(x: Tensor, scale: int | None) -> Tensor:
     return x if scale is None else x.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
 
 
-def _as_image(picture: Tensor) -> Image.Image:
+def as_image(picture: Tensor) -> Image.Image:
+    """One picture (C, H, W) in uint8, grey or RGB, for Pillow."""
     pixels = picture.numpy()
     return Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
 
@@ -219,7 +220,7 @@ def _save_folder(x: Tensor, path: Path, info: PngInfo) -> None:
     try:
         temporary.mkdir(parents=True)
         for name, picture in zip(names, x, strict=True):
-            _as_image(picture).save(temporary / name, "PNG", pnginfo=info)
+            as_image(picture).save(temporary / name, "PNG", pnginfo=info)
         if path.is_dir():
             for name in names:
                 (temporary / name).replace(path / name)

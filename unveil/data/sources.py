@@ -13,18 +13,33 @@ from pathlib import Path
 from typing import Literal
 
 from unveil.core.errors import DataError, MissingDependencyError
-from unveil.data.folders import SUFFIXES, reason, shown, walk
+from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, reason, shown, walk
 
 POINTS = ("eight-gaussians",)
-EMBEDDED = ("digits", "photos", *POINTS)
-"""Sources that are always there; those among POINTS hold no pictures."""
+MOVING = "moving-digits"
+PHOTOS = {
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "chelsea": ("skimage", "data/chelsea.png"),
+    "coffee": ("skimage", "data/coffee.png"),
+    "hubble": ("skimage", "data/hubble_deep_field.jpg"),
+    "motorcycle": ("skimage", "data/motorcycle_left.png"),
+    "retina": ("skimage", "data/retina.jpg"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "china": ("sklearn", "datasets/images/china.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+}
+"""The photographs of the source `photos`, and of `photos/NAME` one by one: which package brings each, and where."""
+EMBEDDED = ("digits", "photos", MOVING, *POINTS)
+"""Sources that are always there; MOVING holds clips, and those among POINTS hold no pictures at all."""
+PREFIXES = ("hf:", f"{MOVING}:", "photos/")
+"""What a source that is no path begins with."""
 ACCEPTED = (
-    "a folder of images, one image, an .npz, .npy or idx(.gz) file, "
+    "a folder of images or of clips, one image, one video, an .npz, .npy or idx(.gz) file, "
     f"an embedded source ({', '.join(EMBEDDED)}) or hf:NAME for a Hugging Face data set"
 )
 IDX = re.compile(r"[-.]idx(\d(-ubyte)?)?(\.gz)?$", re.IGNORECASE)
 
-Kind = Literal["embedded", "points", "hub", "folder", "image", "npz", "npy", "idx"]
+Kind = Literal["embedded", "points", "moving-digits", "hub", "folder", "image", "npz", "npy", "idx", "video", "videos"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +54,14 @@ class Source:
 def check_source(source: str | os.PathLike[str]) -> Source:
     """Tell what a source is, without reading a picture.
 
-    The name of an embedded source wins over a file of that name; write `./digits` for the folder.
+    The name of an embedded source wins over a file of that name; write `./digits` for the folder. A file of video is
+    of the kind "video", and a folder that holds videos or arrays and no pictures of the kind "videos"; animations and
+    folders of frames are told from pictures only by what is made of them.
 
     Args:
-        source: a path, the name of an embedded source, or `hf:NAME` (also `hf:NAME:CONFIG`).
+        source: a path, the name of an embedded source, `photos/NAME` for one of the
+            embedded photographs, `hf:NAME` (also `hf:NAME:CONFIG`), or `moving-digits:PATH`, where
+            the path is that of the pictures that move.
 
     Raises:
         DataError: nothing is there, it cannot be read, or it is of no kind that we know.
@@ -51,8 +70,14 @@ def check_source(source: str | os.PathLike[str]) -> Source:
     text = os.fspath(source)
     if not text.strip():
         raise DataError(f"The source of data is empty; give {ACCEPTED}.")
+    if text == MOVING:
+        return Source("moving-digits", MOVING)
+    if text.startswith(f"{MOVING}:"):
+        return _moving(text[len(MOVING) + 1 :])
     if text in EMBEDDED:
         return Source("points" if text in POINTS else "embedded", text)
+    if text.startswith("photos/") and not Path(text).exists():
+        return _photo(text)
     if text.startswith("hf:"):
         return _hub(text[3:])
     path = Path(text).expanduser()
@@ -69,11 +94,33 @@ def check_source(source: str | os.PathLike[str]) -> Source:
     return _file(path)
 
 
+def _photo(text: str) -> Source:
+    if text.partition("/")[2] not in PHOTOS:
+        near = get_close_matches(text, [f"photos/{name}" for name in PHOTOS], n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise DataError(f"There is no embedded photograph '{shown(text)}'.{hint} There are {', '.join(PHOTOS)}.")
+    return Source("embedded", text)
+
+
 def _hub(name: str) -> Source:
     if not name.strip(":"):
         raise DataError("'hf:' needs the name of a data set behind it, e.g. hf:uoft-cs/cifar10.")
     _need_datasets(f"hf:{name}")
     return Source("hub", name)
+
+
+def _moving(pictures: str) -> Source:
+    if not pictures:
+        raise DataError(
+            f"'{MOVING}:' needs the place of the digits behind it, such as {MOVING}:mnist for MNIST's folder."
+        )
+    source = check_source(pictures)
+    if source.path is None or source.kind in ("video", "videos"):
+        raise DataError(
+            f"'{MOVING}:{shown(pictures)}' does not name pictures on disk; give a folder of pictures or MNIST's files, or "
+            f"'{MOVING}' alone for digits that are always there."
+        )
+    return Source("moving-digits", MOVING, source.path)
 
 
 def _need_datasets(what: str) -> None:
@@ -103,11 +150,13 @@ def _file(path: Path) -> Source:
         kind = "idx"
     elif suffix in (".npz", ".npy"):
         kind = "npz" if suffix == ".npz" else "npy"
-    elif suffix in SUFFIXES:
+    elif suffix in VIDEO:
+        kind = "video"
+    elif suffix in SUFFIXES or suffix in ANIMATED:
         kind = "image"
     else:
         what = f"'{suffix}' files" if suffix else "files without a suffix"
-        raise DataError(f"'{shown(path)}': {what} are not read as images; give {ACCEPTED}.")
+        raise DataError(f"'{shown(path)}': {what} are not read as images or video; give {ACCEPTED}.")
     if not os.access(path, os.R_OK):
         raise DataError(f"'{shown(path)}' cannot be read: permission denied.")
     if path.stat().st_size == 0:
@@ -130,9 +179,10 @@ def _folder(path: Path) -> Source:
         return Source("idx", name, path)
     if next(walk(path), None) is not None:
         return Source("folder", name, path)
-    arrays = sorted(entry for entry in inside if entry.lower().endswith((".npz", ".npy")))
-    hint = f" It holds '{shown(arrays[0])}': give that file itself." if arrays else ""
+    if next(walk(path, suffixes=VIDEO | ARRAYS | ANIMATED), None) is not None:
+        return Source("videos", name, path)
     raise DataError(
-        f"The folder '{shown(path)}' holds no images, nor does any folder in it.{hint} "
-        f"Files that end in {' '.join(sorted(SUFFIXES))} are taken for images."
+        f"The folder '{shown(path)}' holds no images and no video, nor does any folder in it. "
+        f"Files that end in {' '.join(sorted(SUFFIXES))} are taken for images, and those in {' '.join(sorted(VIDEO))} for "
+        "video."
     )

@@ -8,11 +8,14 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-from unveil.core.errors import ConfigError, ExistsError, UnveilError
+from unveil.core.errors import ConfigError, ExistsError, MissingDependencyError, UnveilError
 from unveil.data.folders import SUFFIXES, reason, shown
 
+CLIPS = (".mp4", ".webm", ".gif", ".npz")
+"""What the file of a clip may end in."""
 MARK = ("Software", "unveil")
 """The text that every picture written here begins with, by which it is known again."""
 _NUMBERED = re.compile(r"\d{5,}\.png")
@@ -31,12 +34,10 @@ def check_pictures(path: Path, force: bool) -> None:
     """
     if not path.name or path.name.lower() == ".png":
         raise ConfigError(f"'{shown(path)}' is no name to save pictures by; give one, such as samples.png or a folder.")
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise ConfigError(f"'{shown(path)}' cannot be written: {shown(above.name)} is a file, not a folder.")
+    _check_above(path)
     suffix = path.suffix.lower()
     if suffix == ".png":
-        _check_file(path, force)
+        check_file(path, force)
     elif suffix in SUFFIXES and not path.is_dir():
         raise ConfigError(f"'{shown(path)}': pictures are saved as one .png, which loses nothing, or in a folder.")
     elif path.is_dir():
@@ -45,7 +46,55 @@ def check_pictures(path: Path, force: bool) -> None:
         raise ExistsError(f"'{shown(path)}' is a file; name a folder, or a file that ends in .png.")
 
 
-def _check_file(path: Path, force: bool) -> None:
+def check_clip(path: Path, force: bool) -> None:
+    """Refuse a place where a clip should not go, before it is made: a file that ends as CLIPS do, or a folder of frames.
+
+    Raises:
+        ConfigError: no clip can be written under such a name.
+        ExistsError: something is there.
+        MissingDependencyError: the library that writes video is not installed.
+    """
+    suffix = path.suffix.lower()
+    if not path.name or path.name.lower() in CLIPS:
+        raise ConfigError(f"'{shown(path)}' is no name to save a clip by; give one, such as clip.mp4.")
+    if suffix and suffix not in CLIPS and not path.is_dir():
+        raise ConfigError(
+            f"'{shown(path)}': a clip is written as {', '.join(CLIPS)}, or in a folder of frames, whose name has no ending."
+        )
+    if suffix in (".mp4", ".webm"):
+        need_av()
+    if suffix in CLIPS:
+        _check_above(path)
+        check_file(path, force)
+    else:
+        check_pictures(path, force)
+
+
+def need_av() -> None:
+    """Refuse what PyAV is needed for, where it is not installed.
+
+    Raises:
+        MissingDependencyError: it is not.
+    """
+    if find_spec("av") is None:
+        raise MissingDependencyError(
+            "Video files are read and written by the library PyAV, which is not installed. "
+            "Install the extra: pip install 'unveil[video]'."
+        )
+
+
+def _check_above(path: Path) -> None:
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ConfigError(f"'{shown(path)}' cannot be written: {shown(above.name)} is a file, not a folder.")
+
+
+def check_file(path: Path, force: bool) -> None:
+    """Refuse to write over a file unasked, or over a folder.
+
+    Raises:
+        ExistsError: something is there.
+    """
     if path.is_dir():
         raise ExistsError(f"'{shown(path)}' is a folder; name a file in it, or remove it.")
     if path.exists() and not force:
@@ -80,7 +129,7 @@ def new_file(path: Path, force: bool) -> Iterator[Path]:
         ExistsError: `path` is there already, and `force` is false.
         UnveilError: it cannot be written, as on a full disk; nothing is left behind.
     """
-    _check_file(path, force)
+    check_file(path, force)
     temporary = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
