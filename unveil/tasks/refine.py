@@ -1,0 +1,205 @@
+"""Move pictures that there are towards what a run knows: hide a part of them in noise, take it away, and refine the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.numbers import check_seed, check_whole
+from unveil.models.halving import last_time
+from unveil.recipes.distillation import DistilledSpec
+from unveil.recipes.hat import HatSpec
+from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.tasks.report import Quiet, Report
+from unveil.tasks.run import Run, load, read_recipe, shape_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BATCH = 64
+UNTIL = 0.4
+"""How far a diffusion hides a picture when nobody says."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Pictures that were moved.
+
+    Attributes:
+        images: (n, C, H, W) in [-1, 1].
+        given: the same before, at the run's size.
+    """
+
+    images: "Tensor" = field(repr=False)
+    given: "Tensor" = field(repr=False)
+
+    @property
+    def rows(self) -> "Tensor":
+        """What was given, then what became of it, (2n, C, H, W): two rows of a sheet with n columns."""
+        import torch
+
+        return torch.cat([self.given, self.images])
+
+
+def check_refining(
+    recipe: Recipe,
+    *,
+    until: float | None = None,
+    repeats: int = 1,
+    steps: int | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
+) -> None:
+    """Refuse what cannot be refined so, before torch is loaded.
+
+    Raises:
+        ConfigError: a run that cannot move pictures, or numbers that it does not take.
+    """
+    spec = recipe.model
+    if not isinstance(spec, DiffusionSpec | DistilledSpec | HatSpec):
+        raise ConfigError(
+            f"The run is a {spec.kind}, and pictures are moved by a diffusion, one that was distilled, or a Hat Diffusion EBM; "
+            "give the run of one."
+        )
+    if getattr(spec, "labels", False):
+        raise ConfigError("This run was trained with labels, and pictures are moved without; give one without labels.")
+    if recipe.data.dimension is not None:
+        raise ConfigError("The run is a model of points, not of pictures; give the run of a model of pictures.")
+    for name, value, least in (("repeats", repeats, 0), ("n", 1 if n is None else n, 1), ("batch", batch, 1)):
+        check_whole(name, value, least=least)
+    check_whole("steps", 1 if steps is None else steps, least=0 if isinstance(spec, HatSpec) else 1)
+    check_seed(seed)
+    if until is not None and not isinstance(spec, DiffusionSpec):
+        raise ConfigError(
+            f"This run hides pictures up to t = {spec.last:g}, as it was trained to; leave --until to it, or give the run of a "
+            "diffusion."
+        )
+    if steps is not None and isinstance(spec, DistilledSpec):
+        raise ConfigError(
+            f"This run was distilled to {spec.steps} of its steps and knows no other way; leave --steps out."
+        )
+    if isinstance(spec, DiffusionSpec):
+        last_time(until, getattr(spec.schedule, "steps", None))
+
+
+def refine(
+    run: Run | str | Path,
+    images: "str | Path | Tensor | Sequence[str | Path]",
+    *,
+    mask: "str | Path | Tensor | None" = None,
+    until: float | None = None,
+    repeats: int = 1,
+    steps: int | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    batch: int = BATCH,
+    report: Report | None = None,
+) -> Refined:
+    """Move pictures towards what a run knows: rough drawings become pictures, samples of other models become better ones.
+
+    A diffusion hides them in noise up to `until` and walks back; one that was distilled does so in its few steps; a Hat
+    Diffusion EBM takes some steps of its kernel and then lets its energy refine what came of it.
+
+    Args:
+        run: a run, or its folder.
+        images: a file, a folder or several files, brought to the run's size; or (n, C, H, W) in [-1, 1] of that size.
+        mask: a picture, bright where others may change; elsewhere they stay as they are.
+        until: of diffusions, how much is hidden: a step of the chain, or a time below 1; 0.4 when None.
+        repeats: how often pictures are hidden and brought back; more go farther.
+        steps: of the walk back, or of a Hat Diffusion EBM's chains, where 0 leaves them out; the run's own when None.
+        n: use the first so many.
+        seed: names all that is random.
+        batch: pictures at a time; it does not change them.
+        report: told of progress.
+
+    Raises:
+        ConfigError: a run or numbers that cannot be.
+        DataError: pictures that are missing or damaged.
+        ShapeError: tensors of another size than the run's.
+
+    Source: Meng et al. (2022), arXiv:2108.01073, for the diffusion; the Hat Diffusion EBM's kernel is the same step.
+    """
+    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    check_refining(recipe, until=until, repeats=repeats, steps=steps, n=n, seed=seed, batch=batch)
+
+    import torch
+
+    from unveil.core.random import Streams
+
+    run, report = run if isinstance(run, Run) else load(run), report or Quiet()
+    shape = shape_of(recipe, run.path)
+    given = _opened(images, shape, n)
+    where = None if mask is None else (_opened(mask, (1, *shape[1:]), 1) > 0).float()
+    spec, model = recipe.model, run.model
+    device = next(model.parameters()).device
+    options = {"repeats": repeats, "mask": None if where is None else where.to(device)}
+    if isinstance(spec, HatSpec):
+        options["steps"] = steps
+    done = []
+    with report.bar("refining") as progress:
+        for first in range(0, len(given), batch):
+            part = given[first : first + batch].to(device)
+            streams = Streams(seed, range(first, first + len(part)))
+            if isinstance(spec, HatSpec):
+                moved = model.refine(part, generator=streams, **options)
+            else:
+                moved = _walked(recipe, model, part, streams, until, steps, **options)  # type: ignore[arg-type]
+            done.append(moved.cpu())
+            progress(min(first + batch, len(given)), len(given))
+    return Refined(torch.cat(done), given)
+
+
+def _walked(
+    recipe: Recipe,
+    model: "object",
+    x: "Tensor",
+    streams: "object",
+    until: float | None,
+    steps: int | None,
+    *,
+    repeats: int,
+    mask: "Tensor | None",
+) -> "Tensor":
+    """The kernel of a diffusion, or of one that was distilled, some times over."""
+    import torch
+
+    from unveil.mcmc import TruncatedKernel
+
+    spec = recipe.model
+    if isinstance(spec, DistilledSpec):
+        kernel = TruncatedKernel(model.student.denoise, model.schedule, spec.last, spec.steps)  # type: ignore[attr-defined]
+    else:
+        assert isinstance(spec, DiffusionSpec)
+        last = last_time(UNTIL if until is None else until, getattr(spec.schedule, "steps", None))
+        walk = steps or max(1, round(recipe.sampling.steps * last))
+        kernel = TruncatedKernel(model.denoise, model.schedule, last, walk)  # type: ignore[attr-defined]
+    at = x
+    with torch.no_grad():
+        for _ in range(repeats):
+            moved = kernel(at, streams).clamp(-1, 1)  # type: ignore[arg-type]
+            at = moved if mask is None else torch.where(mask.expand_as(x) > 0, moved, x)
+    return at
+
+
+def _opened(images: "str | Path | Tensor | Sequence[str | Path]", shape: tuple[int, ...], n: int | None) -> "Tensor":
+    """Pictures at the size of a run, (n, C, H, W)."""
+    import torch
+    from torch import Tensor
+
+    from unveil.data import open_images
+
+    if isinstance(images, Tensor):
+        x = images[None] if images.ndim == 3 else images
+        if x.shape[1:] != shape:
+            raise ShapeError(f"The run's pictures are {tuple(shape)}; these are {tuple(x.shape[1:])}.")
+        return x[:n].float().cpu()
+    sources = [images] if isinstance(images, str | Path) else list(images)
+    opened = []
+    for source in sources:
+        found = open_images(
+            source, size=(shape[1], shape[2]), channels=shape[0], split="all", crop="center", upsample=True
+        )
+        opened.append(found.batch(range(min(len(found), n or len(found))))[0])
+    return torch.cat(opened)[:n]
