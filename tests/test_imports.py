@@ -21,7 +21,7 @@ LEVELS = [
 LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms.split()}
 DOORS = {  # a big library has one room to come in by
     "accelerate": {"training"},
-    "safetensors": {"training", "metrics", "models", "networks"},
+    "safetensors": {"training", "metrics", "models", "networks", "codecs"},
     "pydantic": {"recipes"},
     "typer": {"cli"},
     "gradio": {"studio"},
@@ -29,7 +29,7 @@ DOORS = {  # a big library has one room to come in by
     "faiss": {"codecs"},
     "diffusers": set(),
     "torchvision": set(),
-    "pickle": set(),
+    "pickle": {"body"},  # a reader that knows arrays only, for official body files
 }
 
 

@@ -16,12 +16,21 @@ def told(parameter) -> str:
     return ", ".join(parameter.opts) + value
 
 
+def verbs(group, before: str = ""):
+    """All commands with their names, those of groups among them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
 class CommandHelp(Directive):
     def run(self) -> list[nodes.Node]:
-        return [self.section(name, command) for name, command in get_command(commands).commands.items()]
+        return [self.section(name, command) for name, command in verbs(get_command(commands))]
 
     def section(self, name: str, command) -> nodes.section:
-        section = nodes.section(ids=[f"unveil-{name}"], names=[f"unveil {name}"])
+        section = nodes.section(ids=[f"unveil-{name.replace(' ', '-')}"], names=[f"unveil {name}"])
         section += nodes.title("", f"unveil {name}")
         section += nodes.paragraph("", command.help)
         entries = nodes.definition_list()

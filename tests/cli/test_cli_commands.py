@@ -20,7 +20,7 @@ from unveil.recipes import names, resolve
 from unveil.tasks import train as training
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-VERBS = ["train", "sample", "evaluate", "likelihood", "export", "recipes", "doctor"]
+VERBS = ["train", "sample", "evaluate", "restore", "edit", "likelihood", "export", "recipes", "doctor"]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def pixels(path):
     return np.asarray(Image.open(path)).astype(int)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, "distil", "refine"])
 def test_every_verb_has_help_with_an_example(verb, capsys):
     said = done(f"{verb} --help", capsys)
     assert re.search(rf"Example: unveil {verb}", said)
@@ -57,7 +57,7 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
 
 def test_without_a_command_it_tells_what_can_be_done(capsys):
     said = done("", capsys)
-    assert len(said.splitlines()) <= 12
+    assert len(said.splitlines()) <= 16
     assert all(f"unveil {verb}" in said for verb in VERBS)
 
 
@@ -98,7 +98,7 @@ def test_an_interrupted_training_exits_130_and_says_how_to_go_on(place, capsys, 
     def stop(moment):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(training, "_pictures", lambda recipe, folder: stop)
+    monkeypatch.setattr(training, "_pictures", lambda *given: stop)
     small = ["--steps", "5", "training.sample_every=1", *DIFFUSION]
     assert unveil(["train", "digits-ddpm", "--out", "runs/new", *small]) == 130
     said = capsys.readouterr().err

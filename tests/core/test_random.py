@@ -84,3 +84,13 @@ def test_torch_generators_serve_as_ever():
     assert randn_like(x, Streams(0, 2)).dtype == torch.float64
     with pytest.raises(ValueError, match="does not fit"):
         randn_like(x, Streams(0, 5))
+
+
+def test_split_streams_are_the_same_however_many_there_are():
+    streams, same = Streams(3, [4, 9]), Streams(3, [4, 9])
+    three, two = streams.split(3).randn((6, 5)), same.split(2).randn((4, 5))
+    assert torch.equal(three.unflatten(0, (2, 3))[:, :2].flatten(0, 1), two)
+    assert len(three.unique(dim=0)) == 6
+    assert not torch.equal(streams.split(2).randn((4, 5)), two)  # splitting again gives others
+    alone = Streams(3, [9]).split(3).randn((3, 5))
+    assert torch.equal(alone, three[3:])

@@ -168,9 +168,13 @@ def test_commands_of_a_page_exist(page):
             continue
         verb, *rest = arguments
         assert verb in known, f"{name_of(page)}:{line}: there is no command {verb}"
+        command = known[verb]
+        if hasattr(command, "commands"):
+            verb, *rest = rest
+            command = command.commands[verb]
         if rest == ["--help"]:
             continue
-        context = known[verb].make_context(verb, rest)  # raises where an option is unknown
+        context = command.make_context(verb, rest)  # raises where an option is unknown
         recipe, changes = context.params.get("recipe"), context.params.get("overrides") or []
         mistaken = "learning_rate" in " ".join(changes)
         if recipe in names() and not mistaken:
@@ -193,7 +197,7 @@ def test_yaml_of_the_pages_is_a_recipe():
 def test_pictures_are_small():
     sizes = {file.name: file.stat().st_size for file in (DOCS / "images").glob("*.png")}
     assert sizes["gallery.png"] < 200_000
-    assert sum(sizes.values()) < 2_000_000
+    assert sum(sizes.values()) < 3_000_000
 
 
 def test_the_reference_names_everything_public():

@@ -7,7 +7,8 @@ import yaml
 from unveil.core.errors import ConfigError
 from unveil.models.diffusion import SAMPLERS
 from unveil.recipes import dump, names, resolve, summary
-from unveil.recipes.schema import DiscreteLinearSpec, LinearVPSpec, Sampler, TrainingSpec
+from unveil.recipes.parts import DiscreteLinearSpec, LinearVPSpec
+from unveil.recipes.schema import Sampler, TrainingSpec
 from unveil.training.options import Options
 
 BASE = "digits-ddpm"
@@ -67,7 +68,7 @@ def test_overrides_apply_in_order():
         ("training.stepz=3", "training has no key 'stepz'; did you mean steps?"),
         ("modle.x=3", "a recipe has no key 'modle'; did you mean model?"),
         ("model.network.zzz=3", "model.network has no key 'zzz'; it has kind, channels"),
-        ("model.schedule.beta_min=1", "model.schedule has no key 'beta_min'; it has kind, steps."),
+        ("model.schedule.beta_min=1", "model.schedule has no key 'beta_min'; it has kind, steps, first_sigma."),
         ("training.lr=-1", "lr=-1.0: it must be a number above 0."),
         ("training.lr=.nan", "training.lr is nan; it must be"),
         ("training.lr=fast", "training.lr is 'fast'; it must be a number."),

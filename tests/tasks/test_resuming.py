@@ -45,10 +45,10 @@ def stopped(path, monkeypatch, **options):
             raise PowerCut
 
     small = [*DIFFUSION, "training.sample_every=1", "training.save_every=3"]
-    monkeypatch.setattr(training, "_pictures", lambda recipe, folder: cut)
+    monkeypatch.setattr(training, "_pictures", lambda *given: cut)
     with pytest.raises(PowerCut):
         train("digits-ddpm", out=path, steps=6, overrides=small, **options)
-    monkeypatch.setattr(training, "_pictures", lambda recipe, folder: lambda moment: None)
+    monkeypatch.setattr(training, "_pictures", lambda *given: lambda moment: None)
     return path
 
 

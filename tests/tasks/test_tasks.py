@@ -76,17 +76,17 @@ def test_pictures_are_made_as_training_goes(tmp_path):
 
 def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch):
     changes = {"steps": 6, "overrides": [*DIFFUSION, "training.sample_every=1"]}
-    monkeypatch.setattr(training, "_pictures", lambda recipe, folder: lambda moment: None)
+    monkeypatch.setattr(training, "_pictures", lambda *given: lambda moment: None)
     whole = train("digits-ddpm", out=tmp_path / "whole", **changes)
 
     def stop(moment):
         if moment.step == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(training, "_pictures", lambda recipe, folder: stop)
+    monkeypatch.setattr(training, "_pictures", lambda *given: stop)
     with pytest.raises(Interrupted):
         train("digits-ddpm", out=tmp_path / "run", **changes)
-    monkeypatch.setattr(training, "_pictures", lambda recipe, folder: lambda moment: None)
+    monkeypatch.setattr(training, "_pictures", lambda *given: lambda moment: None)
     assert same_weights(train(tmp_path / "run", resume=True), whole)
 
 

@@ -46,6 +46,22 @@ def play(game, parts, steps):
 # -- moves
 
 
+def test_a_move_may_be_shorter_and_let_the_optimiser_forget():
+    duel, values = Duel(), []
+
+    def moves(batch):
+        rate, anew = ((1.0, False), (1.0, False), (0.5, True))[batch.step]
+        yield Move("first", (-5.0 if batch.step < 2 else 3.0) * duel.first.value, rate=rate, anew=anew)
+        values.append(duel.first.value.item())
+
+    game = duel.game(moves)
+    for step in range(3):
+        given = batch()
+        list(game.turn([Batch(given.x, step=step)], step))
+    # An optimiser that has forgotten takes its first step again: the rate, against the sign of the gradient.
+    assert values == pytest.approx([1.1, 1.2, 1.15], abs=1e-5)
+
+
 def test_the_second_move_sees_the_moved_weights_of_the_first():
     duel, seen = Duel(), []
 

@@ -431,6 +431,36 @@ def test_progress_may_be_told_to_anyone():
     assert ear.heard == (("denoise", 0, 40), ("play", 0, 20), 20)
 
 
+def test_what_a_stage_wants_shown_is_told_beside_its_losses():
+    class Shows(Denoiser):
+        def stages(self, steps):
+            for stage in super().stages(steps):
+                yield replace(stage, moves=self.logged(stage.moves), shown=("worth",))
+
+        def logged(self, moves):
+            def found(batch):
+                for move in moves(batch):
+                    yield move._replace(logs={"worth": torch.ones(()), "dull": torch.zeros(())})
+
+            return found
+
+    class Ear:
+        def begin(self, stage, done, steps):
+            self.heard = set()
+
+        def update(self, done, logs):
+            self.heard |= set(logs)
+
+        def close(self):
+            pass
+
+    ear = Ear()
+    model = Shows()
+    model.stages = lambda steps: iter([next(Shows.stages(model, steps))])
+    fit(model, Points(), 4, OPTIONS, device="cpu", progress=ear)
+    assert ear.heard == {"loss", "worth"}
+
+
 def test_only_a_module_can_be_trained():
     with pytest.raises(ConfigError, match=r"list cannot be trained: it must be an nn\.Module"):
         fit([], Points(), 1)

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,16 +12,21 @@ import typer.core
 from rich.markup import escape
 
 import unveil
+from unveil.cli import codec, video
 from unveil.cli.console import stderr, stdout
+from unveil.cli.distil import distil
 from unveil.cli.doctor import doctor
+from unveil.cli.edit import edit
 from unveil.cli.evaluate import evaluate
 from unveil.cli.export import export
 from unveil.cli.likelihood import likelihood
 from unveil.cli.recipes import recipes
+from unveil.cli.refine import refine
 from unveil.cli.restore import restore
 from unveil.cli.sample import sample
 from unveil.cli.train import train
 from unveil.core.errors import UnveilError
+from unveil.tasks.edit import TASKS
 from unveil.tasks.measurements import GRAMMAR
 
 WELCOME = """\
@@ -32,6 +37,7 @@ WELCOME = """\
   unveil sample runs/digits-ddpm --out digits.png   draw pictures from it
   unveil evaluate runs/digits-ddpm                  measure it
   unveil restore runs/photos-denoiser photo.jpg --operator downsample:2 --out large.png
+  unveil edit runs/single-image drawing.png --task paint --out painted.png
   unveil likelihood runs/digits-ddpm digits -n 4    ask how likely pictures are
   unveil export runs/digits-ddpm --out digits       hand it to the diffusers library
   unveil doctor                                     look over this machine
@@ -93,10 +99,15 @@ def welcome(
 
 OPERATORS = "\n\n[bold]Operators[/]\n\n" + "\n\n".join(escape(line) for line in GRAMMAR.splitlines())
 
+EDITS = "\n\n[bold]Tasks[/]\n\n" + "\n\n".join(f"{name}: {task.says}" for name, task in TASKS.items())
+
 for command, example in (
     (train, "unveil train digits-ddpm --steps 500 --out runs/quick"),
     (sample, "unveil sample runs/digits-ddpm -n 64 --steps 50 --out digits.png"),
+    (distil, "unveil distil runs/digits-ddpm --steps 4 --out runs/digits-in-four"),
     (restore, f"unveil restore runs/photos-denoiser photo.jpg --operator downsample:2 --out large.png{OPERATORS}"),
+    (refine, "unveil refine runs/digits-hat my_digits --out refined --show both.png"),
+    (edit, f"unveil edit runs/single-image drawing.png --task paint --out painted.png{EDITS}"),
     (evaluate, "unveil evaluate runs/digits-ddpm --metrics frechet,pr -n 1000"),
     (likelihood, "unveil likelihood runs/digits-ddpm digits -n 4"),
     (export, "unveil export runs/digits-ddpm --out digits-for-diffusers"),
@@ -104,6 +115,38 @@ for command, example in (
     (doctor, "unveil doctor"),
 ):
     app.command(cls=_Command, epilog=f"Example: {example}")(command)
+
+
+def _together(name: str, about: str, commands: Sequence[tuple[Callable[..., None], str]]) -> None:
+    """Commands under one name, each with an example."""
+    group = typer.Typer(cls=_Group, rich_markup_mode="rich", epilog=f"Example: {commands[0][1]}")
+    for verb, shown in commands:
+        group.command(cls=_Command, epilog=f"Example: {shown}")(verb)
+    app.add_typer(group, name=name, help=about)
+
+
+_together(
+    "codec",
+    "Turn pictures into small files and back, with a classical codec.",
+    (
+        (codec.encode, "unveil codec encode photo.jpg --out photo.uvc"),
+        (codec.decode, "unveil codec decode photo.uvc --out photo.png"),
+        (codec.info, "unveil codec info photo.uvc"),
+        (codec.fit, "unveil codec fit my_pictures --out mine.safetensors"),
+        (codec.evaluate, "unveil codec evaluate my_pictures --codec mine.safetensors"),
+    ),
+)
+_together(
+    "video",
+    "Go on with clips, recall what came before, fill gaps, make new ones.",
+    (
+        (video.predict, "unveil video predict runs/mine clip.mp4 --frames 30 --out after.mp4 --strip after.png"),
+        (video.past, "unveil video past runs/mine clip.mp4 --frames 10 --out before.gif"),
+        (video.interpolate, "unveil video interpolate runs/mine clip.mp4 --trajectories 3 --out between.mp4"),
+        (video.generate, "unveil video generate runs/mine --frames 20 --trajectories 4 --out clip.gif"),
+        (video.path, "unveil video path runs/mine clip.mp4 --out path.png"),
+    ),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,6 +18,18 @@ def likelihood(
     exact: Annotated[
         bool, typer.Option("--exact", help="Look in every direction: no scatter, and far slower.")
     ] = False,
+    split: Annotated[str, typer.Option(help="train, test or all: the part of each source.", metavar="PART")] = "all",
+    ood: Annotated[
+        bool,
+        typer.Option(
+            "--ood",
+            help="Print also what is left of the bits when those of a lossless file (PNG or WebP) are taken away: high for "
+            "pictures unlike the training data. The first source is taken for ordinary, and the others are told from it.",
+        ),
+    ] = False,
+    shuffle: Annotated[
+        int | None, typer.Option(help="Cut pictures into squares of so many pixels, and let those change places.")
+    ] = None,
     seed: Seed = 0,
     batch: Batch = 64,
 ) -> None:
@@ -28,15 +40,38 @@ def likelihood(
     from unveil.tasks.run import load, read_recipe
 
     recipe = read_recipe(run)
-    check_likelihood(recipe, n, batch, probes, seed)
+    check_likelihood(recipe, n, batch, probes, seed, split=split, shuffle=shuffle)
     for source in images:
         check_source(source)
     loaded = load(run)
+    found = []
     for source in images:
         bits = likelihood_task(
-            loaded, source, n=n, seed=seed, batch=batch, probes=probes, exact=exact, report=ConsoleReport()
+            loaded,
+            source,
+            n=n,
+            split=split,  # type: ignore[arg-type]
+            seed=seed,
+            batch=batch,
+            probes=probes,
+            exact=exact,
+            formats=("png", "webp") if ood else (),
+            shuffle=shuffle,
+            report=ConsoleReport(),
         )
-        for i, value in enumerate(bits.each.tolist()):
-            print(f"{source}\t{i}\t{value:.4f}", file=stdout().file)  # rich would turn tabs into spaces
+        found.append(bits)
+        columns = [bits.each, bits.strangeness] if ood else [bits.each]
+        for i, values in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            numbers = "\t".join(f"{value:.4f}" for value in values)
+            print(f"{source}\t{i}\t{numbers}", file=stdout().file)  # rich would turn tabs into spaces
         if len(bits.each) > 1:
             stdout().print(str(bits.measure), markup=False)
+    if ood and len(found) > 1:
+        from unveil.metrics import auroc
+
+        for source, bits in zip(images[1:], found[1:], strict=True):
+            plain, corrected = auroc(found[0].each, bits.each), auroc(found[0].strangeness, bits.strangeness)
+            stdout().print(
+                f"{source} beside {images[0]}: area under the curve {plain:.3f} by bits, {corrected:.3f} beyond a file's",
+                markup=False,
+            )

@@ -64,3 +64,17 @@ def check_no_run(out: Path) -> None:
     """
     if (out / RECIPE_FILE).is_file():
         raise ExistsError(f"{out} is the folder of a run, and nothing else is put there; name another --out.")
+
+
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """Read HEIGHTxWIDTH, or one number for a square.
+
+    Raises:
+        ConfigError: it is no size.
+    """
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() and int(side) > 0 for side in sides):
+        raise ConfigError(f"--size is {text!r}; write height and width in pixels, such as 256x640.")
+    return int(sides[0]), int(sides[-1])

@@ -66,6 +66,8 @@ def train(
     use = ""
     if hasattr(run.model, "sample"):
         use = f" Look at it: unveil sample {quoted} --out samples.png"
+    elif run.recipe.model.kind == "codec":
+        use = f" Use it: unveil codec encode PICTURE --codec {quoted} --out small.uvc"
     elif run.recipe.model.kind == "classifier":
         use = f" Measure with it: unveil evaluate RUN --features {quoted}"
     stdout().print(done + use, markup=False)

@@ -119,11 +119,17 @@ class Prior(Protocol):
 
 
 class Move(NamedTuple):
-    """A loss, and the player whose parameters it moves."""
+    """A loss, and the player whose parameters it moves.
+
+    `rate` is the share of the learning rate at which they move, and `anew` lets the optimiser forget what it has seen
+    first: a model that has taken its weights back to an earlier state asks for both.
+    """
 
     player: str
     loss: Tensor
     logs: Mapping[str, Tensor] = {}
+    rate: float = 1.0
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,13 +162,15 @@ class Stage:
     """One stretch of training: who plays, how long, and what a step is.
 
     `moves` reads like a paper's pseudocode. It is a generator: between two yields the trainer moves the named player,
-    so the line after a yield sees the moved weights.
+    so the line after a yield sees the moved weights. The logs named in `shown` are worth a look as training goes, as losses
+    always are.
     """
 
     name: str
     players: Mapping[str, nn.Module]
     steps: int
     moves: Callable[[Batch], Iterator[Move]]
+    shown: tuple[str, ...] = ()
 
 
 class Dataset(Protocol):
@@ -179,7 +187,11 @@ class Dataset(Protocol):
 
 
 class Model(Protocol):
-    """How every family is trained and sampled; a model is also an nn.Module."""
+    """How every family is trained and sampled; a model is also an nn.Module.
+
+    One that has to know something of the data before its first step also has a method `prepare(data, generator)`, which the
+    trainer calls unless it goes on from a checkpoint.
+    """
 
     def stages(self, steps: int | Mapping[str, int]) -> Iterable[Stage]:
         """The stages of training, in order; `steps` is for the only stage, or for each stage by name."""

@@ -67,6 +67,13 @@ class Streams:
         mixed = np.random.SeedSequence((self.seed, name)).generate_state(1, np.uint64)[0]
         return Streams(int(mixed), self.index)
 
+    def split(self, parts: int) -> "Streams":
+        """Give each stream `parts` fresh ones, which follow one another; part j is the same however many there are."""
+        seed = int(np.random.SeedSequence((self.seed, self.draws)).generate_state(1, np.uint64)[0])
+        self.draws += 1
+        named = ((i, part) for i in self.index for part in range(parts))
+        return Streams(seed, [int(np.random.SeedSequence(pair).generate_state(1, np.uint64)[0]) for pair in named])
+
     def _rows(self) -> Any:
         """Place the bit generator at the start of this draw for one row after another."""
         state = self._state

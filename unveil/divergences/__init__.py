@@ -15,3 +15,4 @@ from unveil.divergences.mmd import Polynomial as Polynomial
 from unveil.divergences.mmd import mmd2 as mmd2
 from unveil.divergences.sliced_wasserstein import sliced_wasserstein as sliced_wasserstein
 from unveil.divergences.sliced_wasserstein import unit_directions as unit_directions
+from unveil.divergences.structural import structural_similarity as structural_similarity

@@ -2,6 +2,13 @@
 
 from unveil.metrics.bits_per_dim import bits_per_dim as bits_per_dim
 from unveil.metrics.bits_per_dim import measure_bits_per_dim as measure_bits_per_dim
+from unveil.metrics.clips import Trial as Trial
+from unveil.metrics.clips import best_of as best_of
+from unveil.metrics.clips import clip_scores as clip_scores
+from unveil.metrics.clips import frame_scores as frame_scores
+from unveil.metrics.clips import measure_clips as measure_clips
+from unveil.metrics.complexity import installed_formats as installed_formats
+from unveil.metrics.complexity import lossless_bits as lossless_bits
 from unveil.metrics.feature_cache import cache_folder as cache_folder
 from unveil.metrics.feature_space import PIXELS as PIXELS
 from unveil.metrics.feature_space import POINTS as POINTS
@@ -9,11 +16,21 @@ from unveil.metrics.feature_space import FeatureSpace as FeatureSpace
 from unveil.metrics.features import Features as Features
 from unveil.metrics.features import extract_features as extract_features
 from unveil.metrics.frechet_distance import frechet_distance as frechet_distance
+from unveil.metrics.frechet_video import frechet_video_distance as frechet_video_distance
+from unveil.metrics.frechet_video import i3d_space as i3d_space
+from unveil.metrics.frechet_video import measure_frechet as measure_frechet
+from unveil.metrics.frechet_video import random_clip_space as random_clip_space
 from unveil.metrics.inception_score import inception_score as inception_score
 from unveil.metrics.kernel_distance import kernel_distance as kernel_distance
 from unveil.metrics.measure import Measure as Measure
 from unveil.metrics.precision_recall import precision_recall as precision_recall
 from unveil.metrics.psnr import measure_psnr as measure_psnr
 from unveil.metrics.psnr import psnr as psnr
+from unveil.metrics.roc import auroc as auroc
+from unveil.metrics.single_image import diversity as diversity
+from unveil.metrics.single_image import measure_diversity as measure_diversity
+from unveil.metrics.single_image import measure_single_image_distance as measure_single_image_distance
+from unveil.metrics.single_image import patch_space as patch_space
+from unveil.metrics.single_image import single_image_distance as single_image_distance
 from unveil.metrics.ssim import measure_ssim as measure_ssim
 from unveil.metrics.ssim import ssim as ssim

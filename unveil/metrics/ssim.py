@@ -1,10 +1,9 @@
 """Structural similarity."""
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, ShapeError
+from unveil.divergences import structural_similarity
 from unveil.metrics.measure import Measure
 from unveil.metrics.psnr import check_same_images
 
@@ -40,25 +39,7 @@ def ssim(x: Tensor, y: Tensor, *, data_range: float = 2.0, window: int = 11, sig
             f"ssim got images of {x.shape[-2]}x{x.shape[-1]} pixels and a window of {window}; the window must fit. "
             "For smaller images give a smaller window, and say so beside the number."
         )
-    weights, shape = _gaussian(window, sigma, x.device), x.shape
-    x, y = (z.double().reshape(-1, 1, *shape[-2:]) for z in (x, y))
-
-    def blur(z: Tensor) -> Tensor:  # one axis after the other, without padding
-        return F.conv2d(F.conv2d(z, weights[None, None, :, None]), weights[None, None, None, :])
-
-    mean_x, mean_y = blur(x), blur(y)
-    var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
-    cov = blur(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    structure = (2 * cov + c2) / (var_x + var_y + c2)
-    return (luminance * structure).reshape(*shape[:-3], -1).mean(-1)
-
-
-def _gaussian(window: int, sigma: float, device: torch.device) -> Tensor:
-    steps = torch.arange(window, dtype=torch.float64, device=device) - window // 2
-    weights = torch.exp(-(steps**2) / (2 * sigma**2))
-    return weights / weights.sum()
+    return structural_similarity(x.double(), y.double(), data_range=data_range, window=window, sigma=sigma)
 
 
 def measure_ssim(

@@ -16,6 +16,7 @@ from unveil.networks.layers import (
     TimeEmbedding,
     groups_for,
     initialize,
+    ladder,
     resampler,
     silu,
 )
@@ -99,31 +100,21 @@ class Generator(nn.Module):
             filters = resampler(resample, smooth=True) if resample else None
             return StyledBlock(inputs, outputs, groups=around, style=style, dropout=dropout, resample=filters)
 
-        def step(inputs: int, outputs: int, attends: bool) -> StyledStep:
+        def step(inputs: int, outputs: int, level: int, attends: bool) -> StyledStep:
             over = SelfAttention(outputs, groups=groups_for(outputs), eps=1e-6, gain=_GAIN) if attends else None
             return StyledStep(block(inputs, outputs), over)
 
+        self.pyramids = nn.ModuleList()
+
+        def resample(direction: Literal["up", "down"], width: int, level: int) -> StyledStep:
+            made = StyledStep(block(width, width, direction), None)
+            if direction == "down":
+                self.pyramids.append(Pyramid(widths[level - 1] if level else channels_in, width))
+            return made
+
         widths = [m * channels for m in mult]
-        last = len(widths) - 1
-        self.down, self.up, self.pyramids = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        width, pyramid, left = channels, channels_in, [channels]
-        for level, outputs in enumerate(widths):
-            for _ in range(blocks):
-                self.down.append(step(width, outputs, level in attention))
-                width = outputs
-                left.append(width)
-            if level < last:
-                self.down.append(StyledStep(block(width, width, "down"), None))
-                self.pyramids.append(Pyramid(pyramid, width))
-                pyramid = width
-                left.append(width)
-        self.middle = nn.ModuleList([step(width, width, True), step(width, width, False)])
-        for level, outputs in reversed(list(enumerate(widths))):
-            for i in range(blocks + 1):
-                self.up.append(step(width + left.pop(), outputs, level in attention and i == blocks))
-                width = outputs
-            if level > 0:
-                self.up.append(StyledStep(block(width, width, "up"), None))
+        width = widths[0]
+        self.down, self.middle, self.up = ladder(channels, widths, blocks, attention, step, resample, sparing=True)
         shifts = [layer.shifts for layer in (*self.down, *self.middle, *self.up)]
         self.time = TimeEmbedding(SinusoidalFeatures(channels, scale=1.0), channels, shifts)
         self.style = Style(latent, style, style_layers)

@@ -14,6 +14,9 @@ from unveil.core.errors import DataError, ShapeError
 PUBLISHED = "pt_inception-2015-12-05-6726825d.pth"
 """Name of the published weights; the eight digits at its end begin the file's SHA-256."""
 
+_PATCH = 23
+"""Side in pixels of what one place before the second max-pooling sees."""
+
 
 class Inception(nn.Module):
     """Images to the 2048 features of the Frechet inception distance, and the logits of the Inception score.
@@ -63,19 +66,39 @@ class Inception(nn.Module):
         Raises:
             ShapeError: not images of one or three channels.
         """
-        if x.ndim != 4 or x.shape[1] not in (1, 3):
-            raise ShapeError(f"Inception was given {tuple(x.shape)}; it takes images (B, 3, H, W) or (B, 1, H, W).")
-        x = _resize(x.expand(-1, 3, -1, -1), 299)
-        x = (127.5 * x - 0.5) / 128  # [-1, 1] is 0 .. 255, of which the graph takes 128 and divides by 128
-        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
-        x = F.max_pool2d(x, 3, stride=2)
-        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))
-        x = F.max_pool2d(x, 3, stride=2)
+        _check_images(x)
+        x = F.max_pool2d(self._before_second_pool(_resize(x.expand(-1, 3, -1, -1), 299)), 3, stride=2)
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
         x = self.Mixed_6e(self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x)))))
         x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))
         features = x.mean((2, 3))
         return features, F.linear(features, self.fc.weight)
+
+    def patches(self, x: Tensor) -> Tensor:
+        """What the network sees at every place of an image that is not resized, just before its second max-pooling.
+
+        Args:
+            x: images in [-1, 1], (B, 3, H, W), or (B, 1, H, W) for grey ones; 23 pixels or more on each side.
+
+        Returns:
+            (B, 192, H', W'), four pixels from one place to the next.
+
+        Raises:
+            ShapeError: not images of one or three channels, or too small ones.
+
+        Source: Shaham et al. (2019), arXiv:1905.01164, section 3.
+        """
+        _check_images(x)
+        if min(x.shape[2:]) < _PATCH:
+            raise ShapeError(
+                f"Inception sees patches of {_PATCH} pixels a side; an image of {x.shape[3]} x {x.shape[2]} is too small."
+            )
+        return self._before_second_pool(x.expand(-1, 3, -1, -1))
+
+    def _before_second_pool(self, x: Tensor) -> Tensor:
+        x = (127.5 * x - 0.5) / 128  # [-1, 1] is 0 .. 255, of which the graph takes 128 and divides by 128
+        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
+        return self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
 
 
 class Convolution(nn.Module):
@@ -263,6 +286,11 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not isinstance(weights, dict) or not all(isinstance(weight, Tensor) for weight in weights.values()):
         raise DataError(f"{path} holds no plain table of tensors; give the published file {PUBLISHED}.")
     return dict(weights)
+
+
+def _check_images(x: Tensor) -> None:
+    if x.ndim != 4 or x.shape[1] not in (1, 3):
+        raise ShapeError(f"Inception was given {tuple(x.shape)}; it takes images (B, 3, H, W) or (B, 1, H, W).")
 
 
 def _mean3(x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from unveil.networks.layers import (
     TimeEmbedding,
     groups_for,
     initialize,
+    ladder,
     resampler,
     silu,
 )
@@ -130,36 +131,18 @@ class UNet(nn.Module):
                 inputs, outputs, groups=around, eps=eps, dropout=dropout, adaptive=style == "adm", gain=gain, **options
             )
 
-        def resample(direction: Literal["up", "down"], width: int) -> nn.Module:
+        def resample(direction: Literal["up", "down"], width: int, level: int) -> nn.Module:
             if ddpm:
                 return ConvDownsample(width, padding) if direction == "down" else ConvUpsample(width)
             return block(width, width, resample=resampler(direction, smooth=ncsnpp), project=ncsnpp)
 
-        def step(inputs: int, outputs: int, attends: bool) -> Step:
+        def step(inputs: int, outputs: int, level: int, attends: bool) -> Step:
             attention = SelfAttention(outputs, groups=count(outputs), head_channels=head_channels, eps=eps, gain=gain)
             return Step(block(inputs, outputs), attention if attends else None)
 
         widths = [m * channels for m in mult]
-        last = len(widths) - 1
-        self.down, self.middle, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        width, left = channels, [channels]  # channels here, and of what each layer of the way down leaves
-        for level, outputs in enumerate(widths):
-            for _ in range(blocks):
-                self.down.append(step(width, outputs, level in attention))
-                width = outputs
-                left.append(width)
-            if level < last:
-                self.down.append(resample("down", width))
-                left.append(width)
-        self.middle.extend([step(width, width, True), step(width, width, False)])
-        for level, outputs in reversed(list(enumerate(widths))):
-            for i in range(blocks + 1):
-                attends = level in attention and (i == blocks or not ncsnpp)
-                self.up.append(step(width + left.pop(), outputs, attends))
-                width = outputs
-            if level > 0:
-                self.up.append(resample("up", width))
-
+        width = widths[0]
+        self.down, self.middle, self.up = ladder(channels, widths, blocks, attention, step, resample, sparing=ncsnpp)
         if embedding == "sinusoidal":
             features: nn.Module = SinusoidalFeatures(channels, time_scale, frequency_shift)
         else:

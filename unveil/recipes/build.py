@@ -7,38 +7,40 @@ import torch
 from torch import nn
 
 from unveil.core.errors import ConfigError
-from unveil.core.protocols import Covariance, Progress, Schedule
-from unveil.covariance import Identity, free_field
+from unveil.core.protocols import Progress
 from unveil.data import Images, check_source, open_images
 from unveil.data.found import Split
+from unveil.data.moving_digits import MovingDigits
+from unveil.data.photograph import Photograph
 from unveil.data.points import Points, open_points
+from unveil.data.videos import Videos
 from unveil.models.classifier import FeatureClassifier
 from unveil.models.diffusion import Diffusion
 from unveil.networks.classifier import Classifier
-from unveil.networks.unet import UNet
+from unveil.recipes.build_codec import build_codec, build_codec_diffusion
+from unveil.recipes.build_distillation import build_distilled
+from unveil.recipes.build_hat import build_hat
+from unveil.recipes.build_multires_cnf import build_multires_cnf
+from unveil.recipes.build_ode_video import build_ode_video
+from unveil.recipes.build_parts import build_covariance, build_network, build_schedule
 from unveil.recipes.build_restoration import build_denoiser, build_restoration
+from unveil.recipes.build_single_image import build_photograph, build_single_image
+from unveil.recipes.build_video import build_clips, build_video_diffusion
+from unveil.recipes.codec import CodecDiffusionSpec, CodecSpec
+from unveil.recipes.distillation import DistilledSpec
+from unveil.recipes.hat import HatSpec
+from unveil.recipes.multires_cnf import MultiResCNFSpec
+from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.restoration import BlindDenoiserSpec, RestorationSpec
-from unveil.recipes.schema import (
-    ClassifierSpec,
-    CovarianceSpec,
-    DiffusionSpec,
-    DiscreteCosineSpec,
-    DiscreteLinearSpec,
-    FreeFieldSpec,
-    GeometricVESpec,
-    IdentitySpec,
-    LinearVPSpec,
-    Recipe,
-    ScheduleSpec,
-    UNetSpec,
-)
-from unveil.schedules import Discrete, GeometricVE, LinearVP
+from unveil.recipes.schema import ClassifierSpec, DiffusionSpec, Recipe
+from unveil.recipes.single_image import SingleImageSpec
+from unveil.recipes.video import VideoDiffusionSpec
 
 
 def build_data(
     recipe: Recipe, *, source: str | Path | None = None, split: Split | None = None, progress: Progress | None = None
-) -> Images | Points:
-    """Open the images of a recipe, or its points.
+) -> Images | Points | Videos | MovingDigits | Photograph:
+    """Open the images of a recipe, its points or its clips.
 
     Args:
         recipe: how images come to one size.
@@ -54,6 +56,10 @@ def build_data(
         source = spec.source
     if source is None:
         raise ConfigError(f"Recipe {recipe.name} needs --data: {spec.needs or 'images'}.")
+    if isinstance(recipe.model, VideoDiffusionSpec | ODEVideoSpec):
+        return build_clips(recipe.model, spec, source, split or spec.split, progress)
+    if isinstance(recipe.model, SingleImageSpec):
+        return build_photograph(spec, source)
     if check_source(source).kind == "points":
         return _build_points(recipe, str(source), split or spec.split)
     if spec.dimension is not None:
@@ -96,13 +102,13 @@ def build_model(recipe: Recipe, shape: Sequence[int], classes: int | None = None
 
     Args:
         recipe: what to build.
-        shape: of one sample, (C, H, W), or (d,) where samples are points.
+        shape: of one sample, (C, H, W), or (d,) where samples are points; of video that of a frame, or (T, C, H, W).
         classes: of the data, where it has any.
 
     Raises:
         ConfigError: the recipe wants labels and the data has none, or its model is not for such samples.
     """
-    if len(shape) == 1 and not isinstance(recipe.model, RestorationSpec):
+    if len(shape) == 1 and not isinstance(recipe.model, RestorationSpec | HatSpec):
         raise ConfigError(
             f"The data are points, and a {recipe.model.kind} learns from pictures; train a restoration model on them, such "
             "as toy-rgm-kld, or give pictures (--data)."
@@ -112,12 +118,28 @@ def build_model(recipe: Recipe, shape: Sequence[int], classes: int | None = None
         match recipe.model:
             case DiffusionSpec() as spec:
                 return build_diffusion(spec, shape, classes)
+            case DistilledSpec() as spec:
+                return build_distilled(spec, build_diffusion(spec.diffusion, shape, classes))
             case ClassifierSpec() as spec:
                 return build_classifier(spec, shape, classes)
             case BlindDenoiserSpec() as spec:
                 return build_denoiser(spec, shape)
             case RestorationSpec() as spec:
                 return build_restoration(spec, shape)
+            case VideoDiffusionSpec() as spec:
+                return build_video_diffusion(spec, shape)
+            case ODEVideoSpec() as spec:
+                return build_ode_video(spec, shape)
+            case SingleImageSpec() as spec:
+                return build_single_image(spec, shape)
+            case CodecSpec() as spec:
+                return build_codec(spec, shape)
+            case CodecDiffusionSpec() as spec:
+                return build_codec_diffusion(spec, shape)
+            case HatSpec() as spec:
+                return build_hat(spec, shape)
+            case MultiResCNFSpec() as spec:
+                return build_multires_cnf(spec, shape)
 
 
 def build_diffusion(spec: DiffusionSpec, shape: Sequence[int], classes: int | None) -> Diffusion:
@@ -155,31 +177,3 @@ def build_classifier(spec: ClassifierSpec, shape: Sequence[int], classes: int | 
     if classes is None:
         raise ConfigError("A classifier learns from labels, and the data has none; give labelled data, such as digits.")
     return FeatureClassifier(Classifier(shape[0], classes, channels=spec.channels, features=spec.features))
-
-
-def build_network(spec: UNetSpec, channels: int, classes: int | None) -> UNet:
-    """Make the network of a diffusion for images with so many channels."""
-    options = spec.model_dump(exclude={"kind"})
-    return UNet(channels, classes=classes, **options)
-
-
-def build_schedule(spec: ScheduleSpec) -> Schedule:
-    """Make a noise schedule."""
-    match spec:
-        case LinearVPSpec(beta_min=beta_min, beta_max=beta_max):
-            return LinearVP(beta_min, beta_max)
-        case DiscreteLinearSpec(steps=steps):
-            return Discrete.linear(steps)
-        case DiscreteCosineSpec(steps=steps):
-            return Discrete.cosine(steps)
-        case GeometricVESpec(sigma_min=sigma_min, sigma_max=sigma_max, steps=steps):
-            return GeometricVE(sigma_min, sigma_max, steps)
-
-
-def build_covariance(spec: CovarianceSpec, shape: Sequence[int]) -> Covariance:
-    """Make the covariance of the noise on samples of a shape, (C, H, W)."""
-    match spec:
-        case IdentitySpec():
-            return Identity()
-        case FreeFieldSpec(power=power):
-            return free_field(shape[1], shape[2], power)

@@ -8,6 +8,8 @@ Sampler = Literal[
     "ddim", "ancestral", "annealed-langevin", "consistent-annealed",
     "euler", "heun", "rk45", "reverse-sde", "predictor-corrector",
 ]  # fmt: skip
+CODE_SAMPLERS: tuple[Sampler, ...] = ("ancestral", "ddim")
+"""Samplers of codes: they look once at each time, so that the estimate before is that of the step before."""
 Solver = Literal["half-quadratic", "douglas-rachford", "ddrm", "posterior", "denoise"]
 CHAINS = frozenset({"ddim", "ancestral", "annealed-langevin", "consistent-annealed"})
 """Samplers that walk a schedule's own steps, where it has some."""

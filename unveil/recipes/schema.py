@@ -9,128 +9,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unveil.recipes.choices import CHAINS, Sampler
+from unveil.recipes.choices import CHAINS, CODE_SAMPLERS, Sampler, either
+from unveil.recipes.codec import CodecDiffusionSpec, CodecSpec
+from unveil.recipes.diffusion import DiffusionSpec as DiffusionSpec
+from unveil.recipes.distillation import DistilledSpec
+from unveil.recipes.hat import HatSpec
+from unveil.recipes.multires_cnf import MultiResCNFSpec
+from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.restoration import BlindDenoiserSpec, RestorationSpec
-from unveil.recipes.spec import Count, Positive, Row, Share, Size, Spec, Whole
+from unveil.recipes.single_image import SingleImageSpec
+from unveil.recipes.spec import Count, Size, Spec, Whole
+from unveil.recipes.video import VideoDiffusionSpec
 from unveil.training.options import Decay, Options, Precision
 
-# --- parts -----------------------------------------------------------------------------------------------------------
-
-
-class UNetSpec(Spec):
-    """The U-Net of `unveil.networks.unet`."""
-
-    kind: Literal["unet"]
-    channels: Count = Field(default=128, description="width of the first level")
-    mult: Row = Field(default=(1, 2, 2, 2), min_length=1, description="width of each level, in multiples of channels")
-    blocks: Count = Field(default=2, description="residual blocks a level")
-    attention: Row = Field(default=(1,), description="levels with attention; 0 is full resolution")
-    dropout: Share = 0.0
-    style: Literal["ddpm", "adm", "ncsnpp"] = "ddpm"
-    head_channels: Count | None = Field(
-        default=None, description="channels of an attention head; all in one without it"
-    )
-    embedding: Literal["sinusoidal", "fourier"] = Field(default="sinusoidal", description="fourier is for ln sigma")
-
-
-class LinearVPSpec(Spec):
-    """Continuous variance-preserving schedule."""
-
-    kind: Literal["linear-vp"]
-    beta_min: Positive = 0.1
-    beta_max: Positive = 20.0
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.beta_min >= self.beta_max:
-            raise ValueError(f"beta_min must be below beta_max, and {self.beta_min} is not below {self.beta_max}")
-        return self
-
-
-class DiscreteLinearSpec(Spec):
-    """DDPM's chain of steps."""
-
-    kind: Literal["discrete-linear"]
-    steps: Annotated[Whole, Field(ge=21)] = Field(
-        default=1000, description="with fewer than 21 the last step would lose all"
-    )
-
-
-class DiscreteCosineSpec(Spec):
-    """A chain whose signal follows a squared cosine."""
-
-    kind: Literal["discrete-cosine"]
-    steps: Annotated[Whole, Field(ge=2)] = 1000
-
-
-class GeometricVESpec(Spec):
-    """Variance-exploding schedule, continuous or with `steps` levels."""
-
-    kind: Literal["geometric-ve"]
-    sigma_min: Positive = 0.01
-    sigma_max: Positive = 50.0
-    steps: Annotated[Whole, Field(ge=2)] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.sigma_min >= self.sigma_max:
-            raise ValueError(f"sigma_min must be below sigma_max, and {self.sigma_min} is not below {self.sigma_max}")
-        return self
-
-
-ScheduleSpec = Annotated[
-    LinearVPSpec | DiscreteLinearSpec | DiscreteCosineSpec | GeometricVESpec, Field(discriminator="kind")
-]
-
-
-class IdentitySpec(Spec):
-    """White noise."""
-
-    kind: Literal["identity"] = "identity"
-
-
-class FreeFieldSpec(Spec):
-    """Smooth noise: a Gaussian free field."""
-
-    kind: Literal["free-field"]
-    power: float = Field(default=1.0, ge=0, description="decay of the spectrum; 0 is white")
-
-
-CovarianceSpec = Annotated[IdentitySpec | FreeFieldSpec, Field(discriminator="kind")]
-
-
 # --- models ----------------------------------------------------------------------------------------------------------
-
-
-class DiffusionSpec(Spec):
-    """Gaussian diffusion: DDPM, SMLD and their non-isotropic forms (`unveil.models.diffusion`)."""
-
-    kind: Literal["diffusion"]
-    network: UNetSpec
-    schedule: ScheduleSpec
-    covariance: CovarianceSpec = IdentitySpec()
-    predict: Literal["eps", "n", "x", "v"] = Field(
-        default="eps", description="white noise, coloured noise, data or velocity"
-    )
-    space: Literal["white", "score", "pixel"] | None = Field(default=None, description="where the error is measured")
-    min_snr: Positive | None = Field(default=None, description="cap of the signal-to-noise weight; 5 is usual")
-    condition: Literal["time", "log-sigma", "none"] = Field(
-        default="time", description="what the network is told of time"
-    )
-    sigma_data: Positive | None = Field(default=None, description="spread of the data, by which the input is scaled")
-    stratified: bool = Field(default=False, description="spread the times of a batch evenly")
-    labels: bool = Field(default=False, description="learn to be told a class; needs data with classes")
-    label_dropout: Share = Field(
-        default=0.1, description="share of the samples trained without their class, for guidance"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.predict == "v" and isinstance(self.schedule, GeometricVESpec):
-            raise ValueError("predict v needs a variance-preserving schedule; take predict eps with geometric-ve")
-        if (self.network.embedding == "fourier") != (self.condition == "log-sigma"):
-            raise ValueError("the fourier embedding and the log-sigma condition belong together; take both or neither")
-        return self
 
 
 class ClassifierSpec(Spec):
@@ -141,7 +33,21 @@ class ClassifierSpec(Spec):
     features: Count = Field(default=128, description="how many numbers describe a picture")
 
 
-ModelSpec = Annotated[DiffusionSpec | ClassifierSpec | BlindDenoiserSpec | RestorationSpec, Field(discriminator="kind")]
+ModelSpec = Annotated[
+    DiffusionSpec
+    | DistilledSpec
+    | ClassifierSpec
+    | BlindDenoiserSpec
+    | RestorationSpec
+    | VideoDiffusionSpec
+    | ODEVideoSpec
+    | SingleImageSpec
+    | CodecSpec
+    | CodecDiffusionSpec
+    | MultiResCNFSpec
+    | HatSpec,
+    Field(discriminator="kind"),
+]
 
 
 # --- data, training, sampling ----------------------------------------------------------------------------------------
@@ -166,6 +72,16 @@ class DataSpec(Spec):
     )
     upsample: bool | None = Field(default=None, description="whether smaller images may be enlarged")
     flip: bool = Field(default=False, description="mirror images at random")
+    stride: Count = Field(default=1, description="every how many frames of a video one is taken")
+    longest: Count | None = Field(default=None, description="long side to which a single picture is shrunk")
+    shortest: Count | None = Field(default=None, description="short side that a very long picture keeps even so")
+    hole: str | None = Field(
+        default=None, description="a picture of its size, bright where nothing is learned of a single picture"
+    )
+    digits: Count | None = Field(default=None, description="how many fly in a clip, where the data are moving-digits")
+    walls: Literal["chance", "mirror"] | None = Field(
+        default=None, description="where moving digits go from a wall: anywhere (chance), or thrown back (mirror)"
+    )
     limit: Count | None = Field(default=None, description="use at most so many images")
     classes: Count | None = None
     class_names: tuple[str, ...] | None = Field(default=None, description="what the classes are called, in their order")
@@ -223,11 +139,33 @@ class Recipe(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if isinstance(self.model, DiffusionSpec) and self.sampling.sampler in CHAINS:
+        single = [name for name in ("longest", "shortest", "hole") if getattr(self.data, name) is not None]
+        if single and not isinstance(self.model, SingleImageSpec):
+            raise ValueError(f"data.{single[0]} is for a model of a single picture; leave it out")
+        if isinstance(self.model, CodecDiffusionSpec) and self.sampling.sampler not in CODE_SAMPLERS:
+            raise ValueError(
+                f"sampling.sampler is {self.sampling.sampler}, and codes are sampled by {either(CODE_SAMPLERS)}"
+            )
+        walked = DiffusionSpec | VideoDiffusionSpec | CodecDiffusionSpec
+        if isinstance(self.model, walked) and self.sampling.sampler in CHAINS:
             length = getattr(self.model.schedule, "steps", None)
             if length is not None and self.sampling.steps > length:
                 raise ValueError(
                     f"sampling.steps is {self.sampling.steps}, and {self.sampling.sampler} walks the schedule's own steps, "
                     f"of which there are {length}; take 1 to {length}"
+                )
+        flown = next((name for name in ("digits", "walls") if getattr(self.data, name) is not None), None)
+        if flown is not None and not isinstance(self.model, VideoDiffusionSpec | ODEVideoSpec):
+            raise ValueError(
+                f"data.{flown} is for videos, and a {self.model.kind} learns from single pictures; leave it out"
+            )
+        if self.data.stride > 1:
+            if not isinstance(self.model, VideoDiffusionSpec | ODEVideoSpec):
+                raise ValueError(
+                    f"data.stride is for videos, and a {self.model.kind} learns from single pictures; leave it out"
+                )
+            if self.model.levels:
+                raise ValueError(
+                    "model.levels takes frames at several spacings, the first of which is 1; leave data.stride out"
                 )
         return self

@@ -5,16 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core.errors import ConfigError
-from unveil.recipes.schema import (
-    DataSpec,
-    DiffusionSpec,
-    DiscreteLinearSpec,
-    IdentitySpec,
-    Recipe,
-    SamplingSpec,
-    TrainingSpec,
-    UNetSpec,
-)
+from unveil.recipes.parts import DiscreteLinearSpec, IdentitySpec, UNetSpec
+from unveil.recipes.schema import DataSpec, DiffusionSpec, Recipe, SamplingSpec, TrainingSpec
 from unveil.tasks.run import Run, load, read_recipe
 
 if TYPE_CHECKING:

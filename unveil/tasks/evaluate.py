@@ -9,6 +9,9 @@ from unveil.core.errors import ConfigError, DataError
 from unveil.data.sources import check_source
 from unveil.recipes import Recipe
 from unveil.recipes.choices import either
+from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.recipes.single_image import SingleImageSpec
+from unveil.recipes.video import VideoDiffusionSpec
 from unveil.tasks.feature_space import check_space, feature_space
 from unveil.tasks.figures import check_count, check_metrics
 from unveil.tasks.images import absolute, open_data
@@ -54,7 +57,17 @@ def check_evaluation(
         The metrics by their plain names, and the source of the real images.
     """
     wanted = check_metrics(metrics, inception)
+    if isinstance(recipe.model, VideoDiffusionSpec | ODEVideoSpec):
+        raise ConfigError(
+            "The run is of video, and these figures compare pictures; measure its clips with unveil.metrics.measure_clips "
+            "beside the true ones, or with unveil.metrics.measure_frechet."
+        )
     check_sampling(recipe, 1 if n is None else n, steps=steps, sampler=sampler, seed=seed, batch=batch)
+    if isinstance(recipe.model, SingleImageSpec):
+        raise ConfigError(
+            "The run is of a single image, and these figures compare sets of pictures; measure its samples with "
+            "unveil.metrics.measure_single_image_distance."
+        )
     if recipe.data.dimension is not None:
         _check_points(wanted, inception, features)
     if "bpd" in wanted:
@@ -155,12 +168,14 @@ def evaluate(
         batch=batch,
     )
 
+    from unveil.data import Images
     from unveil.data.points import Points
 
     report = report or Quiet()
     others = {"source": source, "classes": None, "class_names": None}
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=others)})
     images = open_data(recipe, split=split, report=report)
+    assert isinstance(images, Images | Points)  # all else has been refused
     run = run if isinstance(run, Run) else load(run)
     thing = "point" if isinstance(images, Points) else "image"
     found: list[Measure] = []

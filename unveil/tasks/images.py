@@ -12,7 +12,10 @@ from unveil.tasks.report import Report
 if TYPE_CHECKING:
     from unveil.data import Images
     from unveil.data.found import Split
+    from unveil.data.moving_digits import MovingDigits
+    from unveil.data.photograph import Photograph
     from unveil.data.points import Points
+    from unveil.data.videos import Videos
 
 NAMED = 5
 """Files that are named one by one when they could not be read; more are counted."""
@@ -20,7 +23,7 @@ NAMED = 5
 
 def open_data(
     recipe: Recipe, *, source: str | Path | None = None, split: "Split | None" = None, report: Report
-) -> "Images | Points":
+) -> "Images | Points | Videos | MovingDigits | Photograph":
     """Open a recipe's images or points, or others as the recipe would, and tell what could not be read.
 
     Raises:
@@ -33,9 +36,9 @@ def open_data(
         images = build_data(recipe, source=source, split=split, progress=progress)
     if isinstance(images, Points):
         return images
-    if images.shape[0] not in (1, 3):
+    if images.shape[-3] not in (1, 3):
         raise DataError(
-            f"The pictures of '{images.name}' have {images.shape[0]} channels; a model learns from grey ones, of 1 channel, "
+            f"The pictures of '{images.name}' have {images.shape[-3]} channels; a model learns from grey ones, of 1 channel, "
             "or from RGB, of 3. Leave the others out of the array."
         )
     if images.skipped:
@@ -57,20 +60,22 @@ def open_pictures(
         DataError: they are points, or cannot be opened.
     """
     from unveil.data import Images
+    from unveil.data.points import Points
 
     images = open_data(recipe, source=source, split=split, report=report)
     if not isinstance(images, Images):
-        raise DataError(f"'{images.name}' holds points, and this asks for pictures.")
+        what = "points" if isinstance(images, Points) else "video"
+        raise DataError(f"'{images.name}' holds {what}, and this asks for pictures.")
     return images
 
 
-def with_found(recipe: Recipe, data: "Images | Points") -> Recipe:
+def with_found(recipe: Recipe, data: "Images | Points | Videos | MovingDigits | Photograph") -> Recipe:
     """A recipe with what only the data could tell: size, channels, classes and their names, or how many numbers a point has."""
     found: dict[str, object]
     if len(data.shape) == 1:
         found = {"dimension": data.shape[0]}
     else:
-        channels, *size = data.shape
+        channels, *size = data.shape[-3:]
         names = tuple(map(shown, data.class_names)) if data.class_names else None
         found = {"size": tuple(size), "channels": channels, "classes": data.classes, "class_names": names}
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=found)})
@@ -79,4 +84,6 @@ def with_found(recipe: Recipe, data: "Images | Points") -> Recipe:
 def absolute(data: str | Path) -> str:
     """A source as the run's recipe keeps it: paths from the root, so that it can be resumed from any folder."""
     source = check_source(data)
-    return str(source.path.resolve()) if source.path is not None else str(data)
+    if source.path is None:
+        return str(data)
+    return (f"{source.name}:" if source.kind == "moving-digits" else "") + str(source.path.resolve())

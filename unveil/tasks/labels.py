@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from unveil.core.errors import ConfigError
 from unveil.recipes.choices import near
+from unveil.recipes.distillation import DistilledSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe
 
 NAMED = 10
@@ -25,7 +26,7 @@ def class_numbers(recipe: Recipe, label: int | str | Sequence[int | str] | None)
     """
     if label is None or (isinstance(label, Sequence) and not label and not isinstance(label, str)):
         return []
-    if not isinstance(recipe.model, DiffusionSpec) or not recipe.model.labels:
+    if not isinstance(recipe.model, DiffusionSpec | DistilledSpec) or not recipe.model.labels:
         raise ConfigError("This model knows no labels, so it can follow none; train one with model.labels=true.")
     if isinstance(label, str):
         asked: Sequence[int | str] = [label] if label in _names(recipe) else [part.strip() for part in label.split(",")]

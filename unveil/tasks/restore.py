@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.recipes.choices import Solver, either, near
+from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.schema import BlindDenoiserSpec, DiffusionSpec, Recipe, RestorationSpec
+from unveil.tasks.enlarge import check_enlarging, enlarge
 from unveil.tasks.measurements import Measurement, before, build, kernel, parse
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe
@@ -74,7 +76,9 @@ def check_restoring(
     Raises:
         ConfigError: a run that is no prior, an unknown solver, or a measurement that only a clean picture can give.
     """
-    if not isinstance(recipe.model, DiffusionSpec | BlindDenoiserSpec | RestorationSpec):
+    if isinstance(recipe.model, MultiResCNFSpec):
+        check_enlarging(recipe.model, measurement, solver, window=window)
+    elif not isinstance(recipe.model, DiffusionSpec | BlindDenoiserSpec | RestorationSpec):
         raise ConfigError(
             f"The run is a {recipe.model.kind}, which restores nothing; give the run of a diffusion, a denoiser or a "
             "restoration model, such as one of photos-denoiser."
@@ -114,7 +118,8 @@ def restore(
     continued by their mirror image and cut back.
 
     Args:
-        run: a run whose model is a prior of pictures: a diffusion, a denoiser or a restoration model.
+        run: a run whose model is a prior of pictures: a diffusion, a denoiser or a restoration model; or a flow, which
+            draws the details of what was downsampled by itself.
         image: the measured picture, a file or (C, H, W) in [-1, 1].
         operator: what was done to it, see `unveil.tasks.measurements.GRAMMAR`.
         degrade: take `image` for the clean picture: measure it first, then restore that.
@@ -172,14 +177,17 @@ def restore(
                 keep = torch.zeros(seen, device=device)
                 keep[: given.shape[1], : given.shape[2]] = 1
                 a = Bordered(a, keep)
-        prior = prior_of(run, canvas, window=window)
-        rough = measurement.has("blur") and not degrade
-        sigma = max(measurement.sigma, ROUGH if rough else QUANTISED)
-        if solver is None and isinstance(recipe.model, RestorationSpec):
-            solver = "douglas-rachford"  # the others ask for many levels, or for a mean
-        restored = solve(
-            prior, y, a, sigma_y=sigma, solver=solver, report=report, generator=Streams(seed, 1), **options
-        )
+        if isinstance(recipe.model, MultiResCNFSpec):
+            restored = enlarge(run, y, measurement, seed=seed, report=report, **options)
+        else:
+            prior = prior_of(run, canvas, window=window)
+            rough = measurement.has("blur") and not degrade
+            sigma = max(measurement.sigma, ROUGH if rough else QUANTISED)
+            if solver is None and isinstance(recipe.model, RestorationSpec):
+                solver = "douglas-rachford"  # the others ask for many levels, or for a mean
+            restored = solve(
+                prior, y, a, sigma_y=sigma, solver=solver, report=report, generator=Streams(seed, 1), **options
+            )
         simple = y if y.shape[1:] == canvas else a.pinv(y)
     cut = (..., slice(shape[1]), slice(shape[2]))
     found, plain = restored[0][cut].clamp(-1, 1).cpu(), simple[0][cut].clamp(-1, 1).cpu()

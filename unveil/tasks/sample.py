@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_amount, check_seed, check_whole
-from unveil.recipes.choices import CHAINS, Sampler, either, near
-from unveil.recipes.schema import ClassifierSpec, DiffusionSpec, Recipe, RestorationSpec
+from unveil.recipes.choices import CHAINS, CODE_SAMPLERS, Sampler, either, near
+from unveil.recipes.codec import CodecDiffusionSpec
+from unveil.recipes.distillation import DistilledSpec
+from unveil.recipes.hat import HatSpec
+from unveil.recipes.multires_cnf import MultiResCNFSpec
+from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.recipes.schema import DiffusionSpec, Recipe, RestorationSpec
+from unveil.recipes.single_image import SingleImageSpec
+from unveil.recipes.video import VideoDiffusionSpec
 from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from unveil.training.processes import Processes
 
 BATCH = 64
+STAGES = ("proposal", "kernel", "one", "two")
 
 
 def check_sampling(
@@ -31,6 +39,8 @@ def check_sampling(
     label: int | str | Sequence[int | str] | None = None,
     guidance: float | None = None,
     temperature: float = 1.0,
+    size: Sequence[int] | None = None,
+    stage: str | None = None,
 ) -> list[int]:
     """Refuse what a model of this recipe cannot sample, before anything is loaded.
 
@@ -43,17 +53,36 @@ def check_sampling(
     spec = recipe.model
     if isinstance(spec, RestorationSpec):
         _check_no_walk(spec, steps=steps, sampler=sampler, guidance=guidance, temperature=temperature)
-    elif not isinstance(spec, DiffusionSpec):
-        does = "measures pictures" if isinstance(spec, ClassifierSpec) else "cleans pictures"
+    elif isinstance(spec, SingleImageSpec):
+        _check_no_sampler("A model of a single image", sampler=sampler, guidance=guidance, temperature=temperature)
+    elif isinstance(spec, MultiResCNFSpec):
+        _check_flow(steps=steps, sampler=sampler, guidance=guidance)
+    elif isinstance(spec, ODEVideoSpec):
+        _check_flow("A path", steps=steps, sampler=sampler, guidance=guidance)
+        if not spec.variational:
+            raise ConfigError(
+                "This model of video knows no prior, so it makes nothing from nothing; give it a clip (unveil video), or train "
+                "a variational one, such as moving-digits-ode-variational."
+            )
+    elif isinstance(spec, HatSpec):
+        _check_no_sampler("A Hat Diffusion EBM", sampler=sampler, guidance=guidance, temperature=temperature)
+    elif isinstance(spec, DistilledSpec):
+        _check_distilled(spec, steps=steps, sampler=sampler, guidance=guidance)
+    elif isinstance(spec, CodecDiffusionSpec):
+        _check_codes(spec, steps=steps, sampler=sampler, guidance=guidance)
+    elif not isinstance(spec, DiffusionSpec | VideoDiffusionSpec):
+        does = {"classifier": "measures pictures", "codec": "makes pictures small"}.get(spec.kind, "cleans pictures")
         raise ConfigError(
             f"The run is a {spec.kind}, which {does} and makes none; give the run of a diffusion or of a restoration model."
         )
+    _check_stage(spec, stage)
+    _check_size(recipe, size)
     for name, count in (("n", n), ("batch", batch), ("steps", 1 if steps is None else steps)):
         check_whole(name, count)
     check_seed(seed)
     check_amount("temperature", temperature)
     check_amount("guidance", 1.0 if guidance is None else guidance)
-    if isinstance(spec, DiffusionSpec):
+    if isinstance(spec, DiffusionSpec | VideoDiffusionSpec):
         _check_walk(recipe, spec, steps=steps, sampler=sampler, guidance=guidance)
     return class_numbers(recipe, label)
 
@@ -69,20 +98,92 @@ def _check_no_walk(spec: RestorationSpec, **options: Any) -> None:
         )
 
 
-def _check_walk(
-    recipe: Recipe, spec: DiffusionSpec, *, steps: int | None, sampler: str | None, guidance: float | None
-) -> None:
-    """Refuse a sampler, steps or guidance that a diffusion cannot have."""
-    name, known = recipe.sampling.sampler if sampler is None else sampler, get_args(Sampler)
-    if name not in known:
-        raise ConfigError(f"There is no sampler {name!r}{near(str(name), known, 1)} Known are {either(known)}.")
-    length = getattr(spec.schedule, "steps", None)
-    if name in CHAINS and length is not None and (steps or 1) > length:
+def _check_flow(what: str = "A flow", **options: Any) -> None:
+    """Refuse what a flow, which solves an equation from noise to data, does not heed."""
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
         raise ConfigError(
-            f"{steps} steps were asked of {name}, and this model's chain has {length}; take 1 to {length}."
+            f"{what} solves an equation by itself (model.test_solver) and takes no {given}; leave it out."
         )
+
+
+def _check_distilled(spec: DistilledSpec, *, steps: int | None, sampler: str | None, guidance: float | None) -> None:
+    """Refuse other steps than were distilled, and to draw from noise with a part of a schedule."""
+    if spec.last < 1:
+        raise ConfigError(
+            f"Only the first part of the schedule was distilled (model.until={spec.until:g}), so there is no way from noise "
+            "to pictures; move pictures that there are with unveil refine, or distil all of it, without --until."
+        )
+    if steps not in (None, spec.steps) or sampler not in (None, "ddim") or guidance not in (None, 1.0):
+        raise ConfigError(
+            f"This run was distilled to {spec.steps} {'step' if spec.steps == 1 else 'steps'} of ddim without guidance, and "
+            "knows no other way; leave steps, sampler and guidance out."
+        )
+
+
+def _check_codes(spec: CodecDiffusionSpec, *, steps: int | None, sampler: str | None, guidance: float | None) -> None:
+    """Refuse a sampler, steps or guidance that a diffusion on codes cannot have."""
+    if sampler is not None and sampler not in CODE_SAMPLERS:
+        raise ConfigError(f"A diffusion on codes samples by {either(CODE_SAMPLERS)}, not by {sampler!r}.")
+    length = getattr(spec.schedule, "steps", None)
+    if length is not None and (steps or 1) > length:
+        raise ConfigError(f"{steps} steps were asked for, and this model's chain has {length}; take 1 to {length}.")
     if guidance not in (None, 1.0):
-        if not spec.labels:
+        raise ConfigError("A diffusion on codes knows no labels, so guidance has none to follow; leave it out.")
+
+
+def _check_no_sampler(what: str, **options: Any) -> None:
+    """Refuse what chains of Langevin steps do not heed."""
+    usual = {"temperature": 1.0}
+    given = next((name for name, value in options.items() if value not in (None, usual.get(name))), None)
+    if given is not None:
+        raise ConfigError(f"{what} samples by Langevin chains and takes no {given}; leave it out.")
+
+
+def _check_size(recipe: Recipe, size: Sequence[int] | None) -> None:
+    """Refuse a size for models whose pictures have only one."""
+    if size is None:
+        return
+    if len(size) != 2:
+        raise ConfigError(f"The size is {size!r}; give a height and a width in pixels, such as (256, 640).")
+    for name, side in zip(("The height", "The width"), size, strict=True):
+        check_whole(name, side)
+    if not isinstance(recipe.model, SingleImageSpec):
+        own = recipe.data.size
+        what = f"all its samples have {own[0]} x {own[1]} pixels" if own else "its samples have a size of their own"
+        raise ConfigError(
+            f"The run is a {recipe.model.kind}, and {what}; leave the size out. Models of a single image (unveil train "
+            "single-image) draw any size."
+        )
+
+
+def _check_stage(spec: Any, stage: str | None) -> None:
+    """Refuse a part of a model that has no parts, or an unknown one."""
+    if stage is None:
+        return
+    if not isinstance(spec, HatSpec):
+        raise ConfigError(f"The run is a {spec.kind}, which samples in one piece; --stage is for Hat Diffusion EBMs.")
+    if stage not in STAGES:
+        raise ConfigError(f"There is no stage {stage!r}{near(str(stage), STAGES, 1)} Known are {either(STAGES)}.")
+
+
+def _check_walk(
+    recipe: Recipe,
+    spec: DiffusionSpec | VideoDiffusionSpec,
+    *,
+    steps: int | None,
+    sampler: str | None,
+    guidance: float | None,
+) -> None:
+    """Refuse a sampler, steps or guidance that a diffusion cannot have, and samples of video that must be told frames."""
+    if isinstance(spec, VideoDiffusionSpec) and "generate" not in spec.tasks:
+        raise ConfigError(
+            "This model of video was never trained without known frames, so it makes nothing from nothing; give it a clip "
+            "(unveil video), or train with model.mask_past=0.5 and model.mask_future=0.5."
+        )
+    check_steps(recipe, spec, steps=steps, sampler=sampler)
+    if guidance not in (None, 1.0):
+        if isinstance(spec, VideoDiffusionSpec) or not spec.labels:
             raise ConfigError(
                 "This model knows no labels, so guidance has none to follow; train with model.labels=true."
             )
@@ -93,9 +194,27 @@ def _check_walk(
             )
 
 
+def check_steps(
+    recipe: Recipe, spec: DiffusionSpec | VideoDiffusionSpec, *, steps: int | None, sampler: str | None
+) -> None:
+    """Refuse a sampler that is not known, or more steps than its chain has.
+
+    Raises:
+        ConfigError: one of them cannot be.
+    """
+    name, known = recipe.sampling.sampler if sampler is None else sampler, get_args(Sampler)
+    if name not in known:
+        raise ConfigError(f"There is no sampler {name!r}{near(str(name), known, 1)} Known are {either(known)}.")
+    length = getattr(spec.schedule, "steps", None)
+    if name in CHAINS and length is not None and (steps or 1) > length:
+        raise ConfigError(
+            f"{steps} steps were asked of {name}, and this model's chain has {length}; take 1 to {length}."
+        )
+
+
 def walk_of(recipe: Recipe, *, steps: int | None = None, sampler: str | None = None) -> dict[str, Any]:
-    """What a model of a recipe is told when it samples: a diffusion how to walk, a restoration model nothing."""
-    if not isinstance(recipe.model, DiffusionSpec):
+    """What a model of a recipe is told when it samples: a diffusion how to walk, others nothing."""
+    if not isinstance(recipe.model, DiffusionSpec | VideoDiffusionSpec | CodecDiffusionSpec):
         return {}
     return {"steps": steps or recipe.sampling.steps, "sampler": sampler or recipe.sampling.sampler}
 
@@ -111,6 +230,8 @@ def sample(
     label: int | str | Sequence[int | str] | None = None,
     guidance: float | None = None,
     temperature: float = 1.0,
+    size: Sequence[int] | None = None,
+    stage: str | None = None,
     report: Report | None = None,
     **options: Any,
 ) -> "Tensor":
@@ -128,12 +249,16 @@ def sample(
         label: a class by its number or its name, one for all or some that the samples take in turn; for models trained
             with labels, which take all of them in turn when None.
         guidance: above 1 follows the label more closely; the recipe's when None.
-        temperature: scales the noise at the start.
+        temperature: scales the noise at the start; of categorical codes it divides their logits instead, and 0 takes the
+            likeliest code.
+        size: height and width of the pictures in pixels; only models of a single image draw other sizes than their own.
+        stage: of a Hat Diffusion EBM, where to stop: "proposal", "kernel", "one" or "two"; the last that was trained when
+            None. Samples of one seed begin with the same latents whatever the stage.
         report: told of progress.
         options: what else the model's `sample` takes, such as clip or eta.
 
     Returns:
-        (n, C, H, W) in [-1, 1], or points (n, d), on the CPU.
+        (n, C, H, W) in [-1, 1], points (n, d), or videos (n, T, C, H, W) of one block, on the CPU.
 
     Raises:
         ConfigError: a value out of range.
@@ -150,6 +275,8 @@ def sample(
         label=label,
         guidance=guidance,
         temperature=temperature,
+        size=size,
+        stage=stage,
     )
 
     import torch
@@ -157,7 +284,7 @@ def sample(
     from unveil.core.random import Streams
     from unveil.training.processes import Processes
 
-    if not labels and isinstance(recipe.model, DiffusionSpec) and recipe.model.labels:
+    if not labels and isinstance(recipe.model, DiffusionSpec | DistilledSpec) and recipe.model.labels:
         labels = list(range(recipe.data.classes or 0))
     run = run if isinstance(run, Run) else load(run)
     defaults = recipe.sampling
@@ -168,12 +295,20 @@ def sample(
     walk = walk_of(recipe, steps=steps, sampler=sampler)
     if temperature != 1:
         walk["temperature"] = temperature
+    if steps is not None and isinstance(recipe.model, SingleImageSpec | HatSpec):
+        walk["steps"] = steps
+    if stage is not None:
+        walk["stage"] = stage
+    if size is not None:
+        walk["size"] = (int(size[0]), int(size[1]))
     drawn = []
     with (report or Quiet()).bar("sampling") as progress:
         for done, chunk in enumerate(chunks):
             if labels:
                 chosen = torch.tensor([labels[i % len(labels)] for i in chunk], device=device)
-                options |= {"label": chosen, "guidance": defaults.guidance if guidance is None else guidance}
+                options |= {"label": chosen}
+                if isinstance(recipe.model, DiffusionSpec):
+                    options |= {"guidance": defaults.guidance if guidance is None else guidance}
             x = run.model.sample(
                 len(chunk),
                 generator=Streams(seed, chunk),
@@ -182,7 +317,9 @@ def sample(
                 **options,
             )
             drawn.append(x.cpu())
-    return _gather(torch.cat(drawn) if drawn else torch.empty(0, *shape_of(run.recipe, run.path)), n, here)
+    shape = shape_of(run.recipe, run.path)
+    shape = shape if size is None else (*shape[:-2], *size)
+    return _gather(torch.cat(drawn) if drawn else torch.empty(0, *shape), n, here)
 
 
 def _gather(x: "Tensor", n: int, here: "Processes") -> "Tensor":

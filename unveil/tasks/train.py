@@ -1,14 +1,17 @@
 """Train a recipe into a run. What can be refused is refused before torch is loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError, DataError, ExistsError, RunError
-from unveil.data.sources import EMBEDDED
+from unveil.data.sources import EMBEDDED, PREFIXES
 from unveil.recipes import Recipe, dump, resolve
 from unveil.recipes.library import RECIPE_FILE, names
+from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.recipes.video import VideoDiffusionSpec
+from unveil.tasks.film import CLIPS, course, film
 from unveil.tasks.images import absolute, open_data, with_found
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.resuming import check_progress, check_unchanged
@@ -17,8 +20,6 @@ from unveil.tasks.sample import walk_of
 from unveil.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from unveil.data import Images
-    from unveil.data.points import Points
     from unveil.training.hooks import Hook, Moment
     from unveil.training.keeping import Begin
     from unveil.training.trainer import Outcome
@@ -36,12 +37,14 @@ class Plan:
         path: the run's folder.
         first: the recipe of the run that is there, to go on with it; None to begin one.
         force: whether to replace the run that is there.
+        ready: what is done to the model before its training begins, such as giving it the weights of another run.
     """
 
     recipe: Recipe
     path: Path
     first: Recipe | None = None
     force: bool = False
+    ready: Callable[[Any], None] | None = None
 
 
 def plan(
@@ -142,6 +145,8 @@ def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcom
     if plan.first is not None:
         check_unchanged(plan.path, plan.first, recipe)
     model: Any = build_model(recipe, images.shape, images.classes)
+    if plan.ready is not None:
+        plan.ready(model)
     folder = RunFolder(plan.path)
     outcome = fit(
         model,
@@ -151,7 +156,7 @@ def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcom
         run=folder,
         anew=plan.first is None,
         begin=_begin(plan, recipe, images),
-        hooks=[every(recipe.training.sample_every, _pictures(recipe, folder))],
+        hooks=[every(recipe.training.sample_every, _pictures(recipe, folder, images))],
     )
     if outcome.restored:
         report.say(f"{folder.weights} was missing or damaged, and was written again from the newest checkpoint.")
@@ -162,7 +167,7 @@ def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcom
     return Run(folder.path, recipe, model.requires_grad_(False)), outcome
 
 
-def _begin(plan: Plan, recipe: Recipe, images: "Images | Points") -> "Begin":
+def _begin(plan: Plan, recipe: Recipe, images: Any) -> "Begin":
     """Make the run's folder, or bring the recipe of the one that is there up to date."""
 
     def begin(settings: Mapping[str, Any] | None) -> None:
@@ -196,7 +201,7 @@ def _named_run(recipe: str | Path | Recipe, resume: bool) -> Path | None:
 
 
 def _is_gone(source: str) -> bool:
-    return source not in EMBEDDED and not source.startswith("hf:") and not Path(source).expanduser().exists()
+    return source not in EMBEDDED and not source.startswith(PREFIXES) and not Path(source).expanduser().exists()
 
 
 def check_place(path: Path, force: bool) -> None:
@@ -223,7 +228,7 @@ def check_place(path: Path, force: bool) -> None:
         raise ExistsError(f"{path} exists; go on with it (--resume), replace it (--force) or name another (--out).")
 
 
-def _pictures(recipe: Recipe, folder: RunFolder) -> "Hook":
+def _pictures(recipe: Recipe, folder: RunFolder, data: Any) -> "Hook":
     """A hook that keeps a picture of samples, always the same noise, drawn with the averaged weights."""
 
     def draw(moment: "Moment") -> None:
@@ -242,7 +247,16 @@ def _pictures(recipe: Recipe, folder: RunFolder) -> "Hook":
 
             options["label"] = torch.arange(PICTURES, device=next(model.parameters()).device) % model.classes
         with moment.averaged():
-            x = model.sample(count, generator=Streams(0, count), **options)
-        save_images(scatter(x) if points else x, folder.samples / f"{moment.stage}-{moment.step:07d}.png", force=True)
+            if isinstance(recipe.model, ODEVideoSpec):
+                x = course(model, data.batch(range(min(CLIPS, len(data))))[0])
+            elif isinstance(recipe.model, VideoDiffusionSpec):
+                clips = data.batch(range(min(CLIPS, len(data))))[0]
+                x = film(model, clips, options)
+            elif hasattr(model, "preview"):
+                x = model.preview()
+            else:
+                x = model.sample(count, generator=Streams(0, count), **options)
+        picture = folder.samples / f"{moment.stage}-{moment.step:07d}.png"
+        save_images(scatter(x) if points else x, picture, force=True, columns=getattr(model, "preview_columns", None))
 
     return draw

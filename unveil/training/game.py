@@ -60,9 +60,10 @@ class Game:
             with self._autocast:
                 turns.append(iter(self.stage.moves(part)))
         while moves := self._moves(turns):
-            norm = self.players[moves[-1].player].move(step)
+            last = moves[-1]
+            norm = self.players[last.player].move(step, share=last.rate, anew=last.anew)
             for move in moves:
-                yield move, norm if move is moves[-1] else None
+                yield move, norm if move is last else None
         self.ema.update(step)
 
     def _moves(self, turns: Sequence[Iterator[Move]]) -> list[Move]:

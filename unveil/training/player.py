@@ -47,8 +47,13 @@ class Player:
             raise ConfigError(f"A loss for the player {self.name!r} depends on no parameters, so nothing can move.")
         self.scaler.scale(loss).backward(inputs=self._list)
 
-    def move(self, step: int) -> Tensor | None:
+    def move(self, step: int, *, share: float = 1.0, anew: bool = False) -> Tensor | None:
         """Take one step of the optimiser with the gradients that were added, and clear them.
+
+        Args:
+            step: steps taken before this one.
+            share: of the learning rate.
+            anew: whether the optimiser forgets what it has seen before.
 
         Returns:
             The norm of the gradient before it was clipped, on the device; None without clipping.
@@ -58,7 +63,9 @@ class Player:
         self._here.average_(gradients)
         self.scaler.unscale_(self.optimizer)
         norm = _clip_(gradients, self.options.clip) if self.options.clip else None
-        self.optimizer.param_groups[0]["lr"] = self.rate(step)
+        self.optimizer.param_groups[0]["lr"] = share * self.rate(step)
+        if anew:
+            self.optimizer.state.clear()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         for value in moved:

@@ -19,7 +19,7 @@ class Reporter(Protocol):
         ...
 
     def update(self, done: int, logs: Mapping[str, float]) -> None:
-        """Tell how many steps are done, and the newest means."""
+        """Tell how many steps are done, and the newest means of losses and of what else is worth a look."""
         ...
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ def reporter(progress: bool | Reporter) -> Reporter:
 
 
 def _losses(logs: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in logs.items() if name.endswith("loss"))
+    return "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
 
 
 def _speed(speed: float | None) -> str:

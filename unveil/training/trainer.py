@@ -26,6 +26,7 @@ from unveil.training.precision import check_precision
 from unveil.training.processes import Processes, Vote
 from unveil.training.progress import Reporter, Silent, reporter
 from unveil.training.run_folder import RunFolder
+from unveil.training.tensor_file import load_state
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Outcome:
     """What a call of `fit` did.
 
     Attributes:
-        steps: steps that were taken now; none where the run was finished already.
+        steps: steps that were taken now; none where the run was finished already. To prepare a model without stages is one.
         restored: whether the weights of a finished run were missing or damaged, and were written again.
     """
 
@@ -64,7 +65,9 @@ def fit(
     every batch. Torch's global random state is left as it was found.
 
     Args:
-        model: an nn.Module with `stages`. Whatever lasts must be in its state: parameters and buffers.
+        model: an nn.Module with `stages`. Whatever lasts must be in its state: parameters and buffers. A model with a method
+            `prepare(data, generator)` is first let look at the data, unless it goes on from a checkpoint; one that has
+            no stages is done then.
         data: samples by index.
         steps: for the only stage, or for each by name; handed to `model.stages`.
         options: how to train.
@@ -94,6 +97,7 @@ def fit(
         stack.enter_context(torch.random.fork_rng([here.device] if here.device.type == "cuda" else []))
         stop = stack.enter_context(Interrupt()) if run is not None else None
         training = _Training(model, data, options, here, run, anew, begin, hooks, progress, stop, stack)
+        training.prepare()
         stages = iter(model.stages(steps))
         index = 0
         while True:
@@ -102,6 +106,8 @@ def fit(
                 break
             training.play(index, stage)
             index += 1
+        if index == 0:
+            training.keep()
         return training.finish(index)
 
 
@@ -132,6 +138,30 @@ class _Training:
         self.about: dict[str, Any] = {}  # what the weights of the newest stage say of themselves
         self.taken = 0
 
+    def prepare(self) -> None:
+        """Let the model learn what it has to know of the data before the first step; a checkpoint knows it already."""
+        prepare = getattr(self.model, "prepare", None)
+        if prepare is not None and self.resumed is None:
+            seed = seed_for(self.options.seed, 0, 0, Purpose.STAGE)
+            self.report.begin("preparing", 0, 1)
+            prepare(self.data, torch.Generator().manual_seed(seed))
+            self.report.update(1, {})
+
+    def keep(self) -> None:
+        """Keep a model without stages, or take up what was kept of it: there is nothing to train."""
+        self.model.to(self.here.device)
+        self.about = {"stage": "", "step": 0, "averaged": False}
+        if self.resumed is not None:
+            load_state(self.model, self.resumed.tensors, self.keeping.source(self.resumed))
+            return
+        self.here.share_(self.model)
+        self.keeping.begin(self.begin, self.changes)
+        state = self.model.state_dict()
+        settings = {**self.options.record(), "samples": len(self.data), "data": getattr(self.data, "fingerprint", None)}
+        notes = {"stage": "", "settled": {}, "settings": settings}
+        self.keeping.save(Checkpoint(0, 0, state, notes), state, self.about)
+        self.taken = 1
+
     def play(self, index: int, stage: Stage) -> None:
         """Train through one stage, or through what a checkpoint has left of it."""
         if self.resumed is not None and index < self.resumed.stage:
@@ -153,6 +183,7 @@ class _Training:
             if self.resumed is None:
                 self._save(index, start, game, logbook)  # so that even a very early interruption loses nothing
         self.report.begin(stage.name, start, stage.steps)
+        shown = set(stage.shown)
         game.begin()
         logs: dict[str, float] = {}
         logged, clock = start, time.perf_counter()
@@ -169,7 +200,8 @@ class _Training:
                     now = time.perf_counter()
                     self._log(game, done, logs, (done - logged) / (now - clock))
                     logged, clock = done, now
-                self.report.update(done, logs)
+                told = {name: x for name, x in logs.items() if name in shown or name.endswith("loss")}
+                self.report.update(done, told)
                 for hook in self.hooks:
                     hook(Moment(stage.name, done, stage.steps, self.model, logs, here.main, game.ema))
                 stopped = self._stopped()
@@ -181,7 +213,7 @@ class _Training:
 
     def finish(self, stages: int) -> Outcome:
         """End well: the model is ready for use, and so are the weights in the folder."""
-        if self.resumed is not None and self.resumed.stage >= stages:
+        if self.resumed is not None and self.resumed.stage >= max(stages, 1):
             raise RunError(
                 f"The checkpoint in {self.keeping.run} is of stage number {self.resumed.stage + 1}, "
                 f"{self.resumed.notes['stage']!r}, but this model has only {stages}. Was it made from another recipe?"

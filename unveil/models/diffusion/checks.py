@@ -8,7 +8,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.core.numbers import check_amount, check_whole
 from unveil.core.protocols import Covariance, Schedule
 from unveil.models.diffusion.loss import Distance, Reduction, Space
@@ -58,6 +58,30 @@ def check_sampling(n: int, steps: int, guidance: float, temperature: float) -> N
     check_whole("steps", steps)
     check_amount("guidance", guidance)
     check_amount("temperature", temperature)
+
+
+def check_data(x: Tensor, shape: torch.Size) -> None:
+    """Refuse data of another shape, or that are not floating point numbers."""
+    if x.shape[1:] != shape:
+        raise ShapeError(f"This model was made for data of shape {tuple(shape)}; it got {tuple(x.shape[1:])}.")
+    if not x.is_floating_point():
+        raise DataError(
+            f"Data are floating point numbers in [-1, 1]; these are {x.dtype}. Scale them first, and for a likelihood "
+            "dequantise them too (unveil.data.dequantise)."
+        )
+
+
+def check_starts(n: int, image: Tensor | None, latent: Tensor | None, start: float, shape: torch.Size) -> None:
+    """Refuse a start that does not fit what is given to start from."""
+    if image is None and start != 1.0:
+        raise ConfigError(f"To start at t = {start} an image is needed; without one sampling starts at 1.")
+    for name, given in (("image", image), ("latent", latent)):
+        if given is not None:
+            check_data(given, shape)
+            if len(given) != n:
+                raise ShapeError(f"{n} samples were asked for, and {name} holds {len(given)}.")
+    if image is not None and latent is not None:
+        raise ConfigError("Sampling starts from an image or from a latent, not from both.")
 
 
 def check_covariance(cov: Covariance, shape: torch.Size) -> None:

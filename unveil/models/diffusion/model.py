@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from unveil.core.errors import ConfigError, DataError, RunError, ShapeError
+from unveil.core.errors import ConfigError, RunError, ShapeError
 from unveil.core.protocols import Batch, Covariance, Denoiser, Move, Progress, Randomness, Schedule, Stage
 from unveil.core.random import Streams, rand, randn, randn_like
 from unveil.core.shapes import expand_as
@@ -19,17 +19,19 @@ from unveil.covariance import Identity
 from unveil.models.diffusion.checks import (
     check_choices,
     check_covariance,
+    check_data,
     check_numbers,
     check_sampling,
     check_schedule,
+    check_starts,
     checked_labels,
     warn_of_range,
     warn_of_scores,
 )
 from unveil.models.diffusion.fingerprint import fingerprint, same
 from unveil.models.diffusion.loss import Distance, Reduction, Space, in_space, min_snr_weight, reduce
-from unveil.models.diffusion.places import Place, Places
-from unveil.models.diffusion.prediction import Condition, Predict, target, to_eps, to_x_hat
+from unveil.models.diffusion.places import Place, Places, harmonic_sigma
+from unveil.models.diffusion.prediction import Condition, Network, Predict, target, to_eps, to_x_hat
 from unveil.models.diffusion.sampling import Tabulated, evaluating, in_packs, sampler_named, takes_noise, times_for
 from unveil.samplers import Clip, Likelihood, Watch, encode, guided, log_likelihood
 from unveil.schedules.grids import Spacing, draw_times, even
@@ -106,7 +108,7 @@ class Diffusion(nn.Module):
 
     # -- the network, seen through its parameterisation -------------------------------------------------------------
 
-    def _predict(self, x_t: Tensor, place: Place, label: Tensor | None) -> Tensor:
+    def _predict(self, x_t: Tensor, place: Place, label: Tensor | None, net: Network | None) -> Tensor:
         """What the network says of x_t."""
         kind, own = place.kind, x_t.dtype
         if place.gain is not None:
@@ -114,23 +116,18 @@ class Diffusion(nn.Module):
         known = {} if self.classes is None else {"label": label}
         if place.steering is not None:
             known["steering"] = place.steering
-        out: Tensor = self.net(x_t if own == kind else x_t.to(kind), place.told, **known)
+        out: Tensor = (net or self.net)(x_t if own == kind else x_t.to(kind), place.told, **known)
         if out.shape != x_t.shape:
             raise ShapeError(
                 f"The network answered {tuple(out.shape)} to an input of {tuple(x_t.shape)}; both must be the same."
             )
         if own != kind:
             out = out.to(own)
-        return out * (self._harmonic_sigma() / place.sigma) if self.harmonic else out
+        return out * (harmonic_sigma(self.schedule) / place.sigma) if self.harmonic else out
 
     def _kind(self, x: Tensor) -> torch.dtype:
         """The type the network computes in."""
         return next((p.dtype for p in self.net.parameters()), x.dtype)
-
-    def _harmonic_sigma(self) -> float:
-        length = getattr(self.schedule, "steps", None) or 1000
-        _, sigma = self.schedule(torch.arange(1, length + 1, dtype=torch.float64) / length)
-        return float(1 / (1 / sigma).mean())
 
     def add_noise(self, x: Tensor, t: Tensor, eps: Tensor) -> Tensor:
         """The state x_t = alpha x + sigma R eps at times t, () or (B,), of data x and white noise eps, (B, C, H, W)."""
@@ -146,7 +143,13 @@ class Diffusion(nn.Module):
         )
 
     def denoise(
-        self, x_t: Tensor, t: Tensor, label: Tensor | None = None, *, places: Mapping[float, Place] | None = None
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        label: Tensor | None = None,
+        *,
+        places: Mapping[float, Place] | None = None,
+        net: Network | None = None,
     ) -> Tensor:
         """E[x | x_t] as the network sees it.
 
@@ -155,10 +158,11 @@ class Diffusion(nn.Module):
             t: times in (0, 1], () or (B,).
             label: (B,), int64.
             places: what belongs to single times, worked out before.
+            net: the network with all it is told besides; this model's own as it is when None.
         """
         place = places.get(float(t)) if places and t.ndim == 0 else None
         place = place or self.places.of(t, x_t, self._kind(x_t))
-        out = self._predict(x_t, place, label)
+        out = self._predict(x_t, place, label, net)
         return to_x_hat(self.predict, out, x_t, place.alpha, place.sigma, self.cov)
 
     def score(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
@@ -171,12 +175,14 @@ class Diffusion(nn.Module):
 
     # -- training ---------------------------------------------------------------------------------------------------
 
-    def loss_per_sample(self, x: Tensor, t: Tensor, eps: Tensor, label: Tensor | None = None) -> Tensor:
-        """The weighted loss of each sample at given times and white noise, (B,)."""
+    def loss_per_sample(
+        self, x: Tensor, t: Tensor, eps: Tensor, label: Tensor | None = None, *, net: Network | None = None
+    ) -> Tensor:
+        """The weighted loss of each sample at given times and white noise, (B,); `net` as for `denoise`."""
         place = self.places.of(t, x, self._kind(x))
         alpha, sigma = place.alpha, place.sigma
         n = self.cov.sqrt(eps)
-        out = self._predict(alpha * x + sigma * n, place, label)
+        out = self._predict(alpha * x + sigma * n, place, label, net)
         error = out - target(self.predict, x, eps, n, alpha, sigma)
         each = reduce(in_space(error, self.predict, self.space, self.cov), self.distance, self.reduction)
         if self.min_snr is None:
@@ -185,11 +191,13 @@ class Diffusion(nn.Module):
 
     def loss(self, x: Tensor, generator: Randomness = None, label: Tensor | None = None) -> Tensor:
         """Denoising score matching at random times: the mean over a batch x, (B, C, H, W)."""
-        return self._drawn_loss(x, generator, label)[0].mean()
+        return self.drawn_loss(x, generator, label)[0].mean()
 
-    def _drawn_loss(self, x: Tensor, generator: Randomness, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Losses at random times, and the times, (B,) each."""
-        self._check_data(x)
+    def drawn_loss(
+        self, x: Tensor, generator: Randomness = None, label: Tensor | None = None, *, net: Network | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Losses at random times, and the times, (B,) each; `net` as for `denoise`."""
+        check_data(x, self.shape)
         if len(x) == 0:
             raise ShapeError("A loss is a mean over a batch, and this batch is empty.")
         if not self._range_checked:  # once: looking costs a wait for the device
@@ -200,21 +208,12 @@ class Diffusion(nn.Module):
         if self.classes is not None and self.label_dropout and label is not None:
             hidden = rand((len(x),), generator, device=label.device) < self.label_dropout
             label = torch.where(hidden, self.classes, label)
-        return self.loss_per_sample(x, t, eps, label), t
-
-    def _check_data(self, x: Tensor) -> None:
-        if x.shape[1:] != self.shape:
-            raise ShapeError(f"This model was made for data of shape {tuple(self.shape)}; it got {tuple(x.shape[1:])}.")
-        if not x.is_floating_point():
-            raise DataError(
-                f"Data are floating point numbers in [-1, 1]; these are {x.dtype}. Scale them first, and for a likelihood "
-                "dequantise them too (unveil.data.dequantise)."
-            )
+        return self.loss_per_sample(x, t, eps, label, net=net), t
 
     def moves(self, batch: Batch) -> Iterator[Move]:
         """One training step."""
         label = batch.cond.get("label") if self.classes is not None else None
-        losses, t = self._drawn_loss(batch.x, batch.generator, label)
+        losses, t = self.drawn_loss(batch.x, batch.generator, label)
         loss = losses.mean()
         yield Move("model", loss, {"loss": loss.detach(), "t": t})
 
@@ -226,10 +225,15 @@ class Diffusion(nn.Module):
     # -- sampling ---------------------------------------------------------------------------------------------------
 
     def denoiser(
-        self, label: Tensor | None = None, guidance: float = 1.0, *, places: Mapping[float, Place] | None = None
+        self,
+        label: Tensor | None = None,
+        guidance: float = 1.0,
+        *,
+        places: Mapping[float, Place] | None = None,
+        net: Network | None = None,
     ) -> Denoiser:
-        """This model as a denoiser with a label and a scale of guidance bound; `places` as for `denoise`."""
-        conditional = partial(self.denoise, label=label, places=places)
+        """This model as a denoiser with a label and a scale of guidance bound; `places` and `net` as for `denoise`."""
+        conditional = partial(self.denoise, label=label, places=places, net=net)
         if guidance == 1.0:
             return conditional
         if label is None:
@@ -238,7 +242,7 @@ class Diffusion(nn.Module):
             raise ConfigError(
                 "Guidance needs a model that has seen data without labels; train with a label_dropout above 0."
             )
-        return guided(conditional, partial(self.denoise, label=None, places=places), guidance)
+        return guided(conditional, partial(self.denoise, label=None, places=places, net=net), guidance)
 
     @property
     def device(self) -> torch.device:
@@ -268,6 +272,7 @@ class Diffusion(nn.Module):
         start: float = 1.0,
         latent: Tensor | None = None,
         watch: Watch | None = None,
+        net: Network | None = None,
         **options: Any,
     ) -> Tensor:
         """Draw samples.
@@ -287,6 +292,8 @@ class Diffusion(nn.Module):
             start: time in (0, 1] to start at; below 1 it needs `image`.
             latent: the state to start from at t = 1, (n, C, H, W), such as `encode` and `slerp` give; drawn when None.
             watch: told (steps done, steps in all, the state).
+            net: the network with all it is told besides; this model's own as it is when None. What it is told of each
+                sample it must be able to tell of some, by a method `rows(index)`.
             options: the sampler's own, such as eta for "ddim".
 
         Returns:
@@ -298,15 +305,7 @@ class Diffusion(nn.Module):
             DivergenceError: the state stopped being finite on the way.
         """
         check_sampling(n, steps, guidance, temperature)
-        if image is None and start != 1.0:
-            raise ConfigError(f"To start at t = {start} an image is needed; without one sampling starts at 1.")
-        for name, given in (("image", image), ("latent", latent)):
-            if given is not None:
-                self._check_data(given)
-                if len(given) != n:
-                    raise ShapeError(f"{n} samples were asked for, and {name} holds {len(given)}.")
-        if image is not None and latent is not None:
-            raise ConfigError("Sampling starts from an image or from a latent, not from both.")
+        check_starts(n, image, latent, start, self.shape)
         walk, times = sampler_named(sampler, options), times_for(sampler, self.schedule, steps, start, spacing)
         if label is None and self.classes is not None and not self.label_dropout:
             raise ConfigError("This model has only seen data with labels; say which by label.")
@@ -333,14 +332,14 @@ class Diffusion(nn.Module):
         schedule = Tabulated(self.schedule, times)
 
         # Labels would make another row for every sample.
-        steering = getattr(self.net, "steering", None) if self.classes is None else None
+        steering = getattr(net or self.net, "steering", None) if self.classes is None else None
 
-        def walked(x: Tensor, label: Tensor | None) -> Tensor:
+        def walked(x: Tensor, label: Tensor | None, net: Network | None) -> Tensor:
             places = self.places.table(times[times > 0], x, self._kind(x), schedule, steering)
-            return walk(self.denoiser(label, guidance, places=places), x, schedule, times, **extras)
+            return walk(self.denoiser(label, guidance, places=places, net=net), x, schedule, times, **extras)
 
         with evaluating(self):
-            x = in_packs(walked, x, label) if sampler == "rk45" else walked(x, label)
+            x = in_packs(walked, x, label, net) if sampler == "rk45" else walked(x, label, net)
         return x.clamp(-1, 1) if clip else x
 
     @torch.no_grad()
@@ -356,7 +355,7 @@ class Diffusion(nn.Module):
 
         `sample(n, latent=..., sampler="heun")` carries them back.
         """
-        self._check_data(x)
+        check_data(x, self.shape)
         warn_of_range(x)
         length = getattr(self.schedule, "steps", None)
         times = even(steps, 1 / length if length else 1e-3, 1.0)
@@ -368,7 +367,7 @@ class Diffusion(nn.Module):
 
         Integration starts at a chain's first step, before which its network knows no time.
         """
-        self._check_data(x)
+        check_data(x, self.shape)
         warn_of_range(x)
         label = checked_labels(label, len(x), self.classes, self.device)
         length = getattr(self.schedule, "steps", None)

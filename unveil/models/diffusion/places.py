@@ -100,6 +100,13 @@ class Places:
         return told, alpha, sigma, None if spread is None else (alpha**2 * spread**2 + sigma**2) ** -0.5
 
 
+def harmonic_sigma(schedule: Schedule) -> float:
+    """The harmonic mean of the noise of a schedule's steps, or of a thousand times."""
+    length = getattr(schedule, "steps", None) or 1000
+    _, sigma = schedule(torch.arange(1, length + 1, dtype=torch.float64) / length)
+    return float(1 / (1 / sigma).mean())
+
+
 def _precise(kind: torch.dtype) -> torch.dtype:
     """The type of the times a network is told: half precision cannot tell a thousand of them apart."""
     return torch.promote_types(kind, torch.float32)

@@ -4,6 +4,7 @@ Of x_t = alpha x + sigma n with n = R e: "eps" is the white noise e, "n" the col
 "v" = alpha n - sigma x.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor
@@ -12,6 +13,9 @@ from unveil.core.protocols import Covariance
 
 Predict = Literal["eps", "n", "x", "v"]
 Condition = Literal["time", "log-sigma", "none"]
+
+Network = Callable[..., Tensor]
+"""(x_t, times) -> prediction, as `Diffusion` describes it."""
 
 Scale = Any
 """A number of all samples, or a tensor (B, 1, 1, 1) of one for each."""

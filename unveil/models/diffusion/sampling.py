@@ -119,18 +119,20 @@ def times_for(name: str, schedule: Schedule, steps: int, start: float, spacing: 
     return torch.cat([path, torch.zeros(1, dtype=torch.float64)])
 
 
-def in_packs(walk: Callable[[Tensor, Tensor | None], Tensor], x: Tensor, label: Tensor | None) -> Tensor:
+def in_packs(walk: Callable[[Tensor, Tensor | None, Any], Tensor], x: Tensor, label: Tensor | None, net: Any) -> Tensor:
     """Walk a batch in packs of one size, in double precision, the last pack filled up with copies.
 
     For a solver that chooses its own steps: the rounding of a network changes with the size of its batch, and a choice
     that hangs by a hair would change with it. In packs of one size a sample is the same whatever its company.
+    A network that is told something of each sample gives itself as told of some by its method `rows(index)`.
     """
     size = _PACK if x.device.type == "cpu" else _PACK_ON_DEVICE
     done = []
     for first in range(0, len(x), size):
         rows = torch.arange(first, first + size, device=x.device).clamp(max=len(x) - 1)
         known = label[rows.to(label.device)] if label is not None else None
-        done.append(walk(x[rows].double(), known)[: len(x) - first].to(x.dtype))
+        told = net.rows(rows) if net is not None else None
+        done.append(walk(x[rows].double(), known, told)[: len(x) - first].to(x.dtype))
     return torch.cat(done)
 
 

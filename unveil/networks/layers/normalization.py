@@ -21,6 +21,7 @@ class GroupNorm(nn.GroupNorm):
         groups: how many groups the channels are split into.
         channels: channels of the input (B, C, ...).
         eps: added to the variance.
+        affine: whether each channel has a weight and a bias of its own.
 
     Raises:
         ConfigError: the groups do not divide the channels.
@@ -28,18 +29,18 @@ class GroupNorm(nn.GroupNorm):
     Source: Wu & He (2018), arXiv:1803.08494.
     """
 
-    def __init__(self, groups: int, channels: int, eps: float = 1e-5) -> None:
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5, *, affine: bool = True) -> None:
         if groups < 1 or channels % groups:
             raise ConfigError(
                 f"{channels} channels cannot be normalized in {groups} groups; choose groups that divide them."
             )
-        super().__init__(groups, channels, eps)
+        super().__init__(groups, channels, eps, affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize x (B, C, ...)."""
         if x.dtype not in (torch.float16, torch.bfloat16):
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-        weight, bias = self.weight.float(), self.bias.float()
+        weight, bias = (None if own is None else own.float() for own in (self.weight, self.bias))
         return F.group_norm(x.float(), self.num_groups, weight, bias, self.eps).to(x.dtype)
 
 
