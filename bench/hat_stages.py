@@ -4,7 +4,7 @@ Samples of G1, of the kernel after it, of stage one and of stage two are compare
 with fresh ones) in the features of a classifier of our own, points as they are. Beside them stand real data in the place of
 samples, and the truncated diffusion by itself: real data hidden and brought back in one step as it was trained, in many steps,
 and in one step after distillation. The cost is counted in passes of a reference network: the seconds that a batch takes over
-those of one pass of the U-Net of the published model at that size, or as large a one as fits with --quick.
+those of one pass of a U-Net of 128 channels, which is not the published one: compare with nothing published.
 
 Runs are trained by their recipes where --runs has none: runs/toy-hat, runs/digits-hat, runs/fashion-hat.
 """
