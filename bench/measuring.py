@@ -179,6 +179,11 @@ def begin(options: argparse.Namespace, *, gpu: bool = False) -> Bench:
     return Bench(options.quick, options.only, clock, options.threads, file, 3 if options.quick else ROUNDS)
 
 
+def _told(value: object) -> str:
+    """An option as results tell it: of a place on this machine its last part, which may mean something elsewhere too."""
+    return Path(str(value)).name if Path(str(value)).is_absolute() else str(value)
+
+
 def machine(options: argparse.Namespace, clock: str) -> dict[str, Any]:
     """Where and when something is measured, and with what."""
     packages = {}
@@ -189,7 +194,7 @@ def machine(options: argparse.Namespace, clock: str) -> dict[str, Any]:
             continue
     return {
         "program": Path(sys.argv[0]).name,
-        "options": {name: str(value) for name, value in vars(options).items() if value},
+        "options": {name: _told(value) for name, value in vars(options).items() if value},
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "processor": _processor(),
         "cores": os.cpu_count(),

@@ -99,3 +99,9 @@ def test_kept_results_have_the_agreed_form():
         machine, *lines = map(json.loads, path.read_text().splitlines())
         assert list(machine) == ["machine"], path
         assert all(list(line) == KEYS for line in lines), path
+        assert not [value for value in machine["machine"]["options"].values() if Path(value).is_absolute()], path
+
+
+def test_results_tell_no_places_of_a_machine(measuring, tmp_path):
+    options = measuring.parser("").parse_args(["--peers", str(tmp_path / "peers"), "--out", "results/x.jsonl"])
+    assert measuring.machine(options, "cpu")["options"] == {"threads": "1", "peers": "peers", "out": "results/x.jsonl"}

@@ -213,8 +213,8 @@ def scripted(network):
         return torch.jit.script(network)
 
 
-class Stub(torch.nn.Module):
-    """In place of I3D: means of what it is given."""
+class Means(torch.nn.Module):
+    """The smallest network with the face of I3D: means of what it is given."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.mean([2, 3, 4])
@@ -229,7 +229,7 @@ class WidelyUsed(torch.nn.Module):
 
 
 def test_i3d_is_a_file_of_the_users(tmp_path):
-    scripted(Stub()).save(str(tmp_path / "i3d.pt"))
+    scripted(Means()).save(str(tmp_path / "i3d.pt"))
     space = i3d_space(tmp_path / "i3d.pt")
     assert space.name.startswith("i3d@")
     x = (0.3 * noise(6, 10, 1, 20, 24)).float()
@@ -250,4 +250,4 @@ def test_files_that_are_no_i3d(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pt")
     with pytest.raises(DataError, match="no TorchScript file"):
         i3d_space(tmp_path / "weights.pt")
-    assert I3D(scripted(Stub())).options == {}
+    assert I3D(scripted(Means())).options == {}
