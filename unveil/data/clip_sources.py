@@ -7,7 +7,7 @@ public Moving MNIST test set, (20, 10000, 64, 64), is taken with time first. Num
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -171,9 +171,7 @@ def _folder(folder: Path) -> FoundClips:
     notes = (f"{stills} pictures that lie beside clips are passed over.",) if stills else ()
     paths = [folder / file for file in files]
     found = _listed(items, paths, shown(folder.resolve()))
-    return FoundClips(
-        found.items, tuple(sides) if held_out is not None else None, tuple(closed), found.place, found.state, notes
-    )
+    return replace(found, held_out=tuple(sides) if held_out is not None else None, skipped=tuple(closed), notes=notes)
 
 
 def _frames_opener(folder: Path, names: list[str]) -> Callable[[], Sequence[Clip]]:

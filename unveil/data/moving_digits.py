@@ -219,19 +219,21 @@ def digit_sprites(path: Path | None, side: int, split: Split = "train") -> np.nd
 
 def open_moving_digits(
     path: Path | None,
+    *,
     frames: int,
     size: tuple[int, int] | None,
     channels: int | None,
     strides: tuple[int, ...],
     split: Split,
     limit: int | None,
+    digits: int,
+    walls: Walls,
     unfit: Sequence[str],
-    digits: int = 2,
-    walls: Walls = "chance",
 ) -> MovingDigits:
     """Open the embedded source: digits of half the canvas' side, a sixteenth of it a frame at most.
 
-    Training and test clips show different digits and fly differently.
+    Training and test clips show different digits and fly differently. The arguments are those of `open_videos`; `unfit` are
+    the names of those given that have no meaning here.
 
     Raises:
         ConfigError: the canvas is no square or too small, another split, or an option that says nothing of digits.

@@ -101,16 +101,10 @@ class VideoFile:
         ahead = bisect_right(self.keys, self.times[wanted[0]]) - 1
         key = int(self.keys[ahead]) if ahead > 0 else None
         given = 0
-        for frame, number in self._decoded(key):
-            if key is not None and (number is None or number > wanted[given]):  # the file's own index led past it
-                break
-            if number == wanted[given]:
-                yield self._pixels(frame)
-                given += 1
-                if given == len(wanted):
-                    return
-        if key is not None:  # then from the beginning
-            for frame, number in self._decoded(None):
+        for begin in dict.fromkeys((key, None)):  # where the file's own index leads past a frame, from the beginning
+            for frame, number in self._decoded(begin):
+                if begin is not None and (number is None or number > wanted[given]):
+                    break
                 if number == wanted[given]:
                     yield self._pixels(frame)
                     given += 1

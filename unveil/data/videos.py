@@ -216,15 +216,15 @@ def open_videos(
             told = {"crop": crop, "resize": resize, "upsample": upsample, "flip": flip or None}
             return open_moving_digits(
                 place.path,
-                frames,
-                side,
-                channels,
-                strides,
-                split,
-                limit,
-                [key for key in told if told[key] is not None],
-                2 if digits is None else digits,
-                walls or "chance",
+                frames=frames,
+                size=side,
+                channels=channels,
+                strides=strides,
+                split=split,
+                limit=limit,
+                digits=2 if digits is None else digits,
+                walls=walls or "chance",
+                unfit=[key for key in told if told[key] is not None],
             )
         found = find_clips(place)
     if digits is not None:

@@ -61,13 +61,17 @@ class TruncatedKernel:
             generator: of the noise.
             noise: white noise like x, instead of drawn one.
         """
-        state = self.hide(x, randn_like(x, generator) if noise is None else noise)
+        return self.bring_back(self.hide(x, randn_like(x, generator) if noise is None else noise))
+
+    def bring_back(self, x_t: Tensor) -> Tensor:
+        """Walk from a state at time t, (B, ...), to data."""
+        state = x_t
         times = torch.linspace(self.t, 0, self.steps + 1, dtype=torch.float64)
         for t, u in pairwise(times):
             x_hat = self.denoise(state, t)
-            if x_hat.shape != x.shape:
+            if x_hat.shape != x_t.shape:
                 raise ShapeError(
-                    f"A denoiser answers with the shape of its input, {tuple(x.shape)}; this one gave {tuple(x_hat.shape)}."
+                    f"A denoiser answers with the shape of its input, {tuple(x_t.shape)}; this one gave {tuple(x_hat.shape)}."
                 )
             state = x_hat if u == 0 else jump(state, x_hat, self.schedule, t, u)
         return state

@@ -12,9 +12,9 @@ from unveil.core.errors import ConfigError, ShapeError
 from unveil.metrics.measure import Measure
 from unveil.metrics.ssim import ssim
 from unveil.networks.perceptual import PerceptualDistance
+from unveil.operators import LUMA
 
 BETTER: Mapping[str, Literal["low", "high"]] = {"mse": "low", "psnr": "high", "ssim": "high", "lpips": "low"}
-_GREY = (0.299, 0.587, 0.114)
 _LPIPS_SIDE = 128
 _FRAMES = 64  # that LPIPS sees at a time
 
@@ -155,7 +155,7 @@ def measure_clips(
 def _grey(x: Tensor, binary: bool) -> Tensor:
     """Frames in [0, 1] as 8-bit grey, (..., 1, H, W)."""
     if x.shape[-3] == 3:
-        x = (x * x.new_tensor(_GREY)[:, None, None]).sum(-3, keepdim=True)
+        x = (x * x.new_tensor(LUMA)[:, None, None]).sum(-3, keepdim=True)
     return (x.round() if binary else x).mul(255).round()
 
 

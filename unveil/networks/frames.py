@@ -91,11 +91,12 @@ class FrameDecoder(nn.Module):
         tall, wide = coarsest(size, widths, blocks)
         self.coarse = (widths[-1], tall, wide)
         flat = widths[-1] * tall * wide
-        first = [nn.Linear(state, flat)] if hidden is None else [nn.Linear(state, hidden), nn.ReLU()]
-        self.first = nn.Sequential(*first, *([] if hidden is None else [nn.Linear(hidden, flat)]))
+        middle = state if hidden is None else hidden
+        between = [] if hidden is None else [nn.Linear(state, hidden), nn.ReLU()]
+        self.first = nn.Sequential(*between, nn.Linear(middle, flat))
         steps = list(pairwise((*reversed(widths), channels)))
-        make = _Up if blocks == "residual" else _plain_up
-        self.levels = nn.Sequential(*(make(a, b) for a, b in steps[:-1]), *_last_up(*steps[-1], blocks))
+        make, last = (_Up, _Up) if blocks == "residual" else (_plain_up, _doubled)
+        self.levels = nn.Sequential(*(make(a, b) for a, b in steps[:-1]), last(*steps[-1]))
 
     def forward(self, z: Tensor) -> Tensor:
         """The frames of states."""
@@ -137,13 +138,11 @@ def _plain_down(inputs: int, outputs: int) -> nn.Module:
 
 
 def _plain_up(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1), _few(outputs), nn.SiLU())
+    return nn.Sequential(_doubled(inputs, outputs), _few(outputs), nn.SiLU())
 
 
-def _last_up(inputs: int, outputs: int, blocks: str) -> list[nn.Module]:
-    return [
-        _Up(inputs, outputs) if blocks == "residual" else nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-    ]
+def _doubled(inputs: int, outputs: int) -> nn.Module:
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
 
 
 class _Down(nn.Module):

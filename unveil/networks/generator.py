@@ -14,6 +14,7 @@ from unveil.networks.layers import (
     Style,
     StyledBlock,
     TimeEmbedding,
+    check_ladder,
     groups_for,
     initialize,
     ladder,
@@ -182,14 +183,4 @@ def _check(
             f"Generator got {channels_in} channels, blocks={blocks}, latent={latent}, style={style}, style_layers="
             f"{style_layers}; each must be at least 1, and style_layers 0 or more."
         )
-    if channels < 4 or channels % 2 or not mult or any(m < 1 or m != int(m) for m in mult):
-        raise ConfigError(
-            f"Generator got channels={channels}, mult={tuple(mult)}; it needs an even number of channels, at least 4, and "
-            "a whole number of at least 1 for each level."
-        )
-    if any(level not in range(len(mult)) for level in attention):
-        raise ConfigError(
-            f"Generator got attention at {tuple(attention)}; with {len(mult)} levels give 0 to {len(mult) - 1}."
-        )
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"Generator got dropout={dropout}; it needs 0 <= dropout < 1.")
+    check_ladder("Generator", channels, mult, attention, dropout)

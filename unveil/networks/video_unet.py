@@ -17,6 +17,7 @@ from unveil.networks.layers import (
     SinusoidalFeatures,
     SpatialMaps,
     TimeEmbedding,
+    check_ladder,
     groups_for,
     initialize,
     ladder,
@@ -222,16 +223,6 @@ def _check(
             f"VideoUNet got {channels_in} channels, known={known}, blocks={blocks}, spatin_channels={spatin_channels}, "
             f"labels={labels}; known and labels must be at least 0, the others 1."
         )
-    if channels < 4 or channels % 2 or not mult or any(m < 1 or m != int(m) for m in mult):
-        raise ConfigError(
-            f"VideoUNet got channels={channels}, mult={tuple(mult)}; it needs an even number of channels, at least 4, and "
-            "a whole number of at least 1 for each level."
-        )
-    if any(level not in range(len(mult)) for level in attention):
-        raise ConfigError(
-            f"VideoUNet got attention at {tuple(attention)}; with {len(mult)} levels give 0 to {len(mult) - 1}."
-        )
-    if not 0 <= dropout < 1:
-        raise ConfigError(f"VideoUNet got dropout={dropout}; it needs 0 <= dropout < 1.")
+    check_ladder("VideoUNet", channels, mult, attention, dropout)
     if conditioning not in get_args(Conditioning):
         raise ConfigError(f"VideoUNet got conditioning={conditioning!r}; it can be 'concat' or 'spatin'.")

@@ -154,18 +154,18 @@ class Recipe(Spec):
                     f"sampling.steps is {self.sampling.steps}, and {self.sampling.sampler} walks the schedule's own steps, "
                     f"of which there are {length}; take 1 to {length}"
                 )
-        flown = next((name for name in ("digits", "walls") if getattr(self.data, name) is not None), None)
-        if flown is not None and not isinstance(self.model, VideoDiffusionSpec | ODEVideoSpec):
+        given: dict[str, object] = {
+            "digits": self.data.digits,
+            "walls": self.data.walls,
+            "stride": self.data.stride > 1 or None,
+        }
+        filmed = [name for name, value in given.items() if value is not None]
+        if filmed and not isinstance(self.model, VideoDiffusionSpec | ODEVideoSpec):
             raise ValueError(
-                f"data.{flown} is for videos, and a {self.model.kind} learns from single pictures; leave it out"
+                f"data.{filmed[0]} is for videos, and a {self.model.kind} learns from single pictures; leave it out"
             )
-        if self.data.stride > 1:
-            if not isinstance(self.model, VideoDiffusionSpec | ODEVideoSpec):
-                raise ValueError(
-                    f"data.stride is for videos, and a {self.model.kind} learns from single pictures; leave it out"
-                )
-            if self.model.levels:
-                raise ValueError(
-                    "model.levels takes frames at several spacings, the first of which is 1; leave data.stride out"
-                )
+        if self.data.stride > 1 and isinstance(self.model, VideoDiffusionSpec | ODEVideoSpec) and self.model.levels:
+            raise ValueError(
+                "model.levels takes frames at several spacings, the first of which is 1; leave data.stride out"
+            )
         return self

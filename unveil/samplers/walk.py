@@ -13,13 +13,27 @@ from itertools import pairwise
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DivergenceError
-from unveil.core.protocols import Denoiser, Schedule
+from unveil.core.protocols import Denoiser, Progress, Schedule
 
 _FEW = 2**20
 """So many numbers, over all steps, are kept until the end of a walk."""
 
 Watch = Callable[[int, int, Tensor], None]
 """Told (steps done, steps in all, the state) after each step."""
+
+
+def telling(progress: Progress | None, watch: Watch | None = None) -> Watch | None:
+    """Both of them as one that watches; None where there is neither."""
+    if progress is None and watch is None:
+        return None
+
+    def tell(done: int, total: int, state: Tensor) -> None:
+        if progress is not None:
+            progress(done, total)
+        if watch is not None:
+            watch(done, total, state)
+
+    return tell
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,15 @@ def times_of(schedule: Schedule, steps: int, spacing: Spacing = "trailing", star
     return subsequence(part, steps, spacing) * part / length
 
 
-def draw_times(n: int, schedule: Schedule, generator: Randomness = None, *, stratified: bool = False) -> Tensor:
+def draw_times(
+    n: int, schedule: Schedule, generator: Randomness = None, *, stratified: bool = False, until: float = 1.0
+) -> Tensor:
     """Draw training times, (n,) float64 on the CPU: uniform on a chain's steps, or on [1e-5, 1].
 
     Args:
         stratified: spread the batch evenly (lower variance of the loss): sample i takes u + i * golden ratio, modulo 1,
             with one u for the batch, so that it holds for every batch size and number of processes.
+        until: the latest time; the others draw together as it does.
     """
     if stratified:
         index: Sequence[int] = generator.index if isinstance(generator, Streams) else range(n)
@@ -86,5 +89,5 @@ def draw_times(n: int, schedule: Schedule, generator: Randomness = None, *, stra
         u = rand((n,), generator, dtype=torch.float64).cpu()
     length: int | None = getattr(schedule, "steps", None)
     if length is not None:
-        return (1 + (u * length).floor()) / length
-    return _FIRST + (1 - _FIRST) * u
+        return (1 + (u * round(until * length)).floor()) / length
+    return (_FIRST + (1 - _FIRST) * u) * until

@@ -40,17 +40,18 @@ def plan(
     """Decide what to distil and where, without loading torch. Arguments and errors are those of `distil`."""
     taught = read_recipe(run)
     recipe = _recipe(taught, run, steps=steps, until=until, first_steps=first_steps)
-    path = Path(out) if out is not None else Path(run).with_name(f"{Path(run).name}-{steps}-step{'s'[: steps > 1]}")
+    path = Path(out) if out is not None else Path(run).with_name(_named(Path(run).name, steps))
     planned = plan_training(
         recipe, data=data, out=path, resume=resume, force=force, steps=round_steps, seed=seed, overrides=overrides
     )
     if planned.first is not None:
         check_unchanged(path, planned.first, recipe.model_copy(update={"data": planned.first.data}))
+        return planned
 
     def ready(model: Any) -> None:
         model.begin(load(run, device="cpu").model)
 
-    return planned if planned.first is not None else replace(planned, ready=ready)
+    return replace(planned, ready=ready)
 
 
 def distil(
@@ -98,6 +99,11 @@ def distil(
     return carry_out(planned, report=report)[0]
 
 
+def _named(taught: str, steps: int) -> str:
+    """What a run is called that was taught by another."""
+    return f"{taught}-{steps}-step{'s'[: steps > 1]}"
+
+
 def _recipe(taught: Recipe, run: str | Path, *, steps: int, until: float | None, first_steps: int | None) -> Recipe:
     """The recipe of the run that comes of it."""
     if not isinstance(taught.model, DiffusionSpec):
@@ -119,7 +125,7 @@ def _recipe(taught: Recipe, run: str | Path, *, steps: int, until: float | None,
         }
     )
     return Recipe(
-        name=f"{taught.name}-{steps}-step{'s'[: steps > 1]}",
+        name=_named(taught.name, steps),
         model=DistilledSpec(kind="distilled", diffusion=taught.model, steps=steps, first_steps=first, until=until),
         data=taught.data,
         training=training,

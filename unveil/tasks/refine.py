@@ -169,7 +169,7 @@ def _walked(
 
     spec = recipe.model
     if isinstance(spec, DistilledSpec):
-        kernel = TruncatedKernel(model.student.denoise, model.schedule, spec.last, spec.steps)  # type: ignore[attr-defined]
+        kernel = model.kernel  # type: ignore[attr-defined]
     else:
         assert isinstance(spec, DiffusionSpec)
         last = last_time(UNTIL if until is None else until, getattr(spec.schedule, "steps", None))
@@ -178,7 +178,7 @@ def _walked(
     at = x
     with torch.no_grad():
         for _ in range(repeats):
-            moved = kernel(at, streams).clamp(-1, 1)  # type: ignore[arg-type]
+            moved = kernel(at, streams).clamp(-1, 1)
             at = moved if mask is None else torch.where(mask.expand_as(x) > 0, moved, x)
     return at
 

@@ -51,21 +51,28 @@ def check_sampling(
         ConfigError: a number out of range, or labels that the model does not know.
     """
     spec = recipe.model
+    unheeded: dict[str, Any] = {"sampler": sampler, "guidance": guidance, "temperature": temperature}
     if isinstance(spec, RestorationSpec):
-        _check_no_walk(spec, steps=steps, sampler=sampler, guidance=guidance, temperature=temperature)
+        levels = spec.degradation.steps
+        how = f"A restoration model samples in steps of its own, one for each of its {levels} levels,"
+        _check_takes_none(how, steps=steps, **unheeded)
     elif isinstance(spec, SingleImageSpec):
-        _check_no_sampler("A model of a single image", sampler=sampler, guidance=guidance, temperature=temperature)
+        _check_takes_none("A model of a single image samples by Langevin chains", **unheeded)
     elif isinstance(spec, MultiResCNFSpec):
-        _check_flow(steps=steps, sampler=sampler, guidance=guidance)
+        _check_takes_none(
+            "A flow solves an equation by itself (model.test_solver)", steps=steps, sampler=sampler, guidance=guidance
+        )
     elif isinstance(spec, ODEVideoSpec):
-        _check_flow("A path", steps=steps, sampler=sampler, guidance=guidance)
+        _check_takes_none(
+            "A path solves an equation by itself (model.test_solver)", steps=steps, sampler=sampler, guidance=guidance
+        )
         if not spec.variational:
             raise ConfigError(
                 "This model of video knows no prior, so it makes nothing from nothing; give it a clip (unveil video), or train "
                 "a variational one, such as moving-digits-ode-variational."
             )
     elif isinstance(spec, HatSpec):
-        _check_no_sampler("A Hat Diffusion EBM", sampler=sampler, guidance=guidance, temperature=temperature)
+        _check_takes_none("A Hat Diffusion EBM samples by Langevin chains", **unheeded)
     elif isinstance(spec, DistilledSpec):
         _check_distilled(spec, steps=steps, sampler=sampler, guidance=guidance)
     elif isinstance(spec, CodecDiffusionSpec):
@@ -87,24 +94,12 @@ def check_sampling(
     return class_numbers(recipe, label)
 
 
-def _check_no_walk(spec: RestorationSpec, **options: Any) -> None:
-    """Refuse what only a walk of many steps could heed."""
+def _check_takes_none(how: str, **options: Any) -> None:
+    """Refuse what a model does not heed that samples in a way of its own."""
     usual = {"temperature": 1.0}
     given = next((name for name, value in options.items() if value not in (None, usual.get(name))), None)
     if given is not None:
-        raise ConfigError(
-            f"A restoration model samples in steps of its own, one for each of its {spec.degradation.steps} levels, and "
-            f"takes no {given}; leave it out."
-        )
-
-
-def _check_flow(what: str = "A flow", **options: Any) -> None:
-    """Refuse what a flow, which solves an equation from noise to data, does not heed."""
-    given = next((name for name, value in options.items() if value is not None), None)
-    if given is not None:
-        raise ConfigError(
-            f"{what} solves an equation by itself (model.test_solver) and takes no {given}; leave it out."
-        )
+        raise ConfigError(f"{how} and takes no {given}; leave it out.")
 
 
 def _check_distilled(spec: DistilledSpec, *, steps: int | None, sampler: str | None, guidance: float | None) -> None:
@@ -130,14 +125,6 @@ def _check_codes(spec: CodecDiffusionSpec, *, steps: int | None, sampler: str | 
         raise ConfigError(f"{steps} steps were asked for, and this model's chain has {length}; take 1 to {length}.")
     if guidance not in (None, 1.0):
         raise ConfigError("A diffusion on codes knows no labels, so guidance has none to follow; leave it out.")
-
-
-def _check_no_sampler(what: str, **options: Any) -> None:
-    """Refuse what chains of Langevin steps do not heed."""
-    usual = {"temperature": 1.0}
-    given = next((name for name, value in options.items() if value not in (None, usual.get(name))), None)
-    if given is not None:
-        raise ConfigError(f"{what} samples by Langevin chains and takes no {given}; leave it out.")
 
 
 def _check_size(recipe: Recipe, size: Sequence[int] | None) -> None:

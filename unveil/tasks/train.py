@@ -247,11 +247,9 @@ def _pictures(recipe: Recipe, folder: RunFolder, data: Any) -> "Hook":
 
             options["label"] = torch.arange(PICTURES, device=next(model.parameters()).device) % model.classes
         with moment.averaged():
-            if isinstance(recipe.model, ODEVideoSpec):
-                x = course(model, data.batch(range(min(CLIPS, len(data))))[0])
-            elif isinstance(recipe.model, VideoDiffusionSpec):
+            if isinstance(recipe.model, ODEVideoSpec | VideoDiffusionSpec):
                 clips = data.batch(range(min(CLIPS, len(data))))[0]
-                x = film(model, clips, options)
+                x = course(model, clips) if isinstance(recipe.model, ODEVideoSpec) else film(model, clips, options)
             elif hasattr(model, "preview"):
                 x = model.preview()
             else:

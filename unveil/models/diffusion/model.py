@@ -34,6 +34,7 @@ from unveil.models.diffusion.places import Place, Places, harmonic_sigma
 from unveil.models.diffusion.prediction import Condition, Network, Predict, target, to_eps, to_x_hat
 from unveil.models.diffusion.sampling import Tabulated, evaluating, in_packs, sampler_named, takes_noise, times_for
 from unveil.samplers import Clip, Likelihood, Watch, encode, guided, log_likelihood
+from unveil.samplers.walk import telling
 from unveil.schedules.grids import Spacing, draw_times, even
 
 
@@ -318,15 +319,9 @@ class Diffusion(nn.Module):
             alpha, sigma = self.schedule(times[0])
             x = alpha * image.to(x) + sigma / self.last_sigma * x
 
-        def tell(done: int, total: int, state: Tensor) -> None:
-            if progress is not None:
-                progress(done, total)
-            if watch is not None:
-                watch(done, total, state)
-
         extras: dict[str, Any] = {"clip": Clip() if clip else None}
-        if progress is not None or watch is not None:
-            extras["watch"] = tell
+        if (told := telling(progress, watch)) is not None:
+            extras["watch"] = told
         if takes_noise(sampler):
             extras |= {"cov": self.cov, "generator": streams}
         schedule = Tabulated(self.schedule, times)

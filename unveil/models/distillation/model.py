@@ -3,8 +3,8 @@
 import copy
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
@@ -15,13 +15,14 @@ from unveil.core.numbers import check_whole
 from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
 from unveil.core.random import Streams, rand, randn_like
 from unveil.core.shapes import mean_per_sample
+from unveil.mcmc import TruncatedKernel
 from unveil.models.diffusion import Diffusion
 from unveil.models.diffusion.checks import check_sampling, checked_labels
 from unveil.models.diffusion.sampling import evaluating
 from unveil.models.distillation.target import two_steps_in_one
 from unveil.models.halving import rounds
 from unveil.samplers import Clip, Watch, ddim
-from unveil.schedules.jump import jump
+from unveil.samplers.walk import telling
 
 Weighting = Literal["v", "snr-trunc"]
 _FAINT = 0.1
@@ -140,13 +141,14 @@ class Distilled(nn.Module):
         """The times that the student visits, from `until` down to 0, (steps + 1,) in float64."""
         return torch.linspace(self.until, 0, self.steps + 1, dtype=torch.float64)
 
+    @property
+    def kernel(self) -> TruncatedKernel:
+        """A step that hides data up to `until` and takes the noise away in the student's steps."""
+        return TruncatedKernel(self.student.denoise, self.schedule, self.until, self.steps)
+
     def carry(self, x_t: Tensor, label: Tensor | None = None) -> Tensor:
         """Carry states at the time `until`, (B, ...), to data, in the student's steps; a graph is kept."""
-        x, times = x_t, self.times()
-        for t, u in pairwise(times):
-            x_hat = self.student.denoise(x, t, label)
-            x = x_hat if u == 0 else jump(x, x_hat, self.schedule, t, u)
-        return x
+        return replace(self.kernel, denoise=partial(self.student.denoise, label=label)).bring_back(x_t)
 
     @torch.no_grad()
     def sample(
@@ -176,13 +178,7 @@ class Distilled(nn.Module):
             return torch.empty(0, *self.shape, device=self.device)
         x = self.student.noise(n, Streams.of(generator, n), temperature=temperature)
 
-        def tell(done: int, total: int, state: Tensor) -> None:
-            if progress is not None:
-                progress(done, total)
-            if watch is not None:
-                watch(done, total, state)
-
-        bounds = Clip() if clip else None
+        bounds, told = Clip() if clip else None, telling(progress, watch)
         with evaluating(self.student):
-            x = ddim(self.student.denoiser(label), x, self.schedule, self.times(), clip=bounds, watch=tell)
+            x = ddim(self.student.denoiser(label), x, self.schedule, self.times(), clip=bounds, watch=told)
         return x.clamp(-1, 1) if clip else x

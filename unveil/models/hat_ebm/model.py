@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
-from unveil.core.random import Streams, rand, randn_like
+from unveil.core.random import Streams, randn_like
 from unveil.mcmc import TruncatedKernel
 from unveil.mcmc.langevin import Watch
 from unveil.models.distillation import Distilled
@@ -20,6 +21,8 @@ from unveil.models.hat_ebm.health import Health
 from unveil.models.hat_ebm.options import Lengths, Objective
 from unveil.models.hat_ebm.pairs import Pairs, draw_latents, noise_of
 from unveil.models.hat_ebm.training import stage_one, stage_two
+from unveil.samplers.walk import telling
+from unveil.schedules.grids import draw_times
 
 Part = Literal["proposal", "kernel", "one", "two"]
 _FIRST_RESIDUAL = 0.01
@@ -105,7 +108,7 @@ class HatEBM(nn.Module):
     @property
     def kernel(self) -> TruncatedKernel:
         """G2: (x, noise=z2) -> a step towards data."""
-        return TruncatedKernel(self.distilled.student.denoise, self.distilled.schedule, self.distilled.until)
+        return self.distilled.kernel
 
     def generate(self, z: Tensor, noise: Tensor) -> Tensor:
         """G of both latents, (B, latent) and (B, ...)."""
@@ -147,12 +150,7 @@ class HatEBM(nn.Module):
     def _denoising(self, batch: Batch) -> Iterator[Move]:
         """One training step of the truncated diffusion: times are uniform up to `until`."""
         self._seen = batch.x[:_SHOWN]
-        share = rand((len(batch),), batch.generator, dtype=torch.float64).cpu()
-        chain: int | None = getattr(self.diffusion.schedule, "steps", None)
-        if chain:
-            t = (1 + (share * round(self.distilled.until * chain)).floor()) / chain
-        else:
-            t = (1e-5 + (1 - 1e-5) * share) * self.distilled.until
+        t = draw_times(len(batch), self.diffusion.schedule, batch.generator, until=self.distilled.until)
         yield Move("diffusion", self.diffusion.loss_per_sample(batch.x, t, randn_like(batch.x, batch.generator)).mean())
 
     # -- samples ----------------------------------------------------------------------------------------------------
@@ -214,7 +212,7 @@ class HatEBM(nn.Module):
         streams = Streams.of(generator, n)
         z, seed = draw_latents(n, self.latent, streams, self.device)
         noise = noise_of(seed, self.shape, self.device)
-        tell = _telling(progress, watch)
+        tell = telling(progress, watch)
         with still(self):
             if part == "proposal":
                 x = self.generator(z)
@@ -278,7 +276,7 @@ class HatEBM(nn.Module):
             for _ in range(repeats):
                 at = kept(self.kernel(at, streams))
             if count:
-                tell = _telling(progress, watch)
+                tell = telling(progress, watch)
                 y = refine_residual(
                     self.energy,
                     at,
@@ -306,9 +304,7 @@ class HatEBM(nn.Module):
         data = self._seen
         if data is None:
             return torch.zeros(_SHOWN, *self.shape)
-        several = TruncatedKernel(
-            self.diffusion.denoise, self.distilled.schedule, self.distilled.until, self.distilled.first_steps
-        )
+        several = replace(self.kernel, denoise=self.diffusion.denoise, steps=self.distilled.first_steps)
         with torch.no_grad(), still(self):
             rows = [data, *(kernel(data, Streams(0, len(data))) for kernel in (several, self.kernel))]
         return self._shown(torch.cat(rows))
@@ -333,16 +329,3 @@ def check_images(x: Tensor, shape: torch.Size) -> None:
         raise DataError(
             f"Images lie in [-1, 1], and these reach {most:.4g}" + ("; they look like [0, 255]." if most > 2 else ".")
         )
-
-
-def _telling(progress: Progress | None, watch: Watch | None) -> Watch | None:
-    if progress is None and watch is None:
-        return None
-
-    def tell(done: int, total: int, state: Tensor) -> None:
-        if progress is not None:
-            progress(done, total)
-        if watch is not None:
-            watch(done, total, state)
-
-    return tell

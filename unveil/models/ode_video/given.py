@@ -21,13 +21,11 @@ def checked_frames(frames: Tensor, name: str, shape: torch.Size) -> Tensor:
         ShapeError: of another shape; where the axes look swapped, the message says how to turn them.
         DataError: no numbers in [-1, 1].
     """
-    if frames.ndim == 5 and frames.shape[2:] != shape:
-        channels, tall, wide = shape
-        if tuple(frames.shape[2:]) == (tall, wide, channels):
-            raise ShapeError(
-                f"The frames of {name} are {tuple(frames.shape)}, with the channels last; this model takes (B, T, "
-                f"{', '.join(map(str, shape))}), which frames.permute(0, 1, 4, 2, 3) gives."
-            )
+    if frames.ndim == 5 and frames.shape[2:] != shape and frames.shape[2:] == (*shape[1:], shape[0]):
+        raise ShapeError(
+            f"The frames of {name} are {tuple(frames.shape)}, with the channels last; this model takes (B, T, "
+            f"{', '.join(map(str, shape))}), which frames.permute(0, 1, 4, 2, 3) gives."
+        )
     if frames.ndim == 4 and frames.shape[1:] == shape:
         raise ShapeError(
             f"The frames of {name} are {tuple(frames.shape)}, which is one clip; give some, (B, T, "
@@ -54,14 +52,8 @@ def checked_clock(times: Times, count: int, name: str) -> Tensor:
         raise ConfigError(f"{at.shape[-1] if at.ndim else 1} times were given for {count} {name}; give one for each.")
     if not bool(at.isfinite().all()):
         raise ConfigError(f"The times of the {name} are not all finite; each is a number of frames, such as 2.5.")
-    gaps = at.diff(dim=-1)
-    if not bool((gaps > 0).all()):
-        row = at if at.ndim == 1 else at[int((gaps <= 0).any(1).nonzero()[0])]
-        place = int((row.diff() <= 0).nonzero()[0])
-        raise ConfigError(
-            f"The times of the {name} must ascend, none twice; {row[place + 1]:g} comes after {row[place]:g}. Sort the frames "
-            "by their times."
-        )
+    if told := _disorder(at, at.diff(dim=-1) <= 0):
+        raise ConfigError(f"The times of the {name} must ascend, none twice; {told}. Sort the frames by their times.")
     return at
 
 
@@ -80,14 +72,18 @@ def checked_query(times: Times) -> Tensor:
         raise ConfigError(
             "Not all times at which frames are wanted are finite; each is a number of frames, such as 10.5."
         )
-    falls = at.diff(dim=-1) < 0
-    if bool(falls.any()):
-        row = at if at.ndim == 1 else at[int(falls.any(1).nonzero()[0])]
-        place = int((row.diff() < 0).nonzero()[0])
-        raise ConfigError(
-            f"The times at which frames are wanted must ascend; {row[place + 1]:g} comes after {row[place]:g}. Sort them."
-        )
+    if told := _disorder(at, at.diff(dim=-1) < 0):
+        raise ConfigError(f"The times at which frames are wanted must ascend; {told}. Sort them.")
     return at
+
+
+def _disorder(at: Tensor, wrong: Tensor) -> str:
+    """The first two times, (n,) or (B, n), between which a step, (n - 1,) or (B, n - 1), is wrong; nothing if none is."""
+    places = wrong.nonzero()
+    if not len(places):
+        return ""
+    *row, place = places[0].tolist()
+    return f"{at[(*row, place + 1)]:g} comes after {at[(*row, place)]:g}"
 
 
 def checked_mask(mask: Tensor | None, count: int, clips: int) -> Tensor | None:

@@ -36,7 +36,7 @@ def blended(parts: Sequence[Tensor], spans: Sequence[tuple[int, int]], times: Te
         times: (n,), in frames.
     """
     states = parts[0]
-    for part, (_, ends), (_, _) in zip(parts[1:], spans[:-1], spans[1:], strict=True):
+    for part, (_, ends) in zip(parts[1:], spans[:-1], strict=True):
         share = (times - (ends - 2)).clamp(0, 1).to(states)[:, None]
         states = torch.lerp(states, part, share)
     return states

@@ -9,6 +9,7 @@ from unveil.networks.layers.embedding import FourierFeatures as FourierFeatures
 from unveil.networks.layers.embedding import SinusoidalFeatures as SinusoidalFeatures
 from unveil.networks.layers.embedding import TimeEmbedding as TimeEmbedding
 from unveil.networks.layers.initialization import initialize as initialize
+from unveil.networks.layers.ladder import check_ladder as check_ladder
 from unveil.networks.layers.ladder import ladder as ladder
 from unveil.networks.layers.normalization import GroupNorm as GroupNorm
 from unveil.networks.layers.normalization import groups_for as groups_for

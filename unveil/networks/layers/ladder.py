@@ -5,10 +5,38 @@ from typing import Literal
 
 from torch import nn
 
+from unveil.core.errors import ConfigError
+
 MakeStep = Callable[[int, int, int, bool], nn.Module]
 """(channels in, channels out, level, whether it attends) -> a layer."""
 MakeResampling = Callable[[Literal["up", "down"], int, int], nn.Module]
 """(direction, channels, the level that is left) -> a layer that halves or doubles the sides."""
+
+
+def check_ladder(name: str, channels: int, mult: Sequence[int], attention: Collection[int], dropout: float) -> None:
+    """Refuse what cannot lay out a network, which is called `name`.
+
+    Args:
+        name: of the network.
+        channels: at full resolution.
+        mult: channels of each level as multiples of these.
+        attention: the levels with attention.
+        dropout: probability of dropping a number.
+
+    Raises:
+        ConfigError: one of these cannot be.
+    """
+    if channels < 4 or channels % 2 or not mult or any(m < 1 or m != int(m) for m in mult):
+        raise ConfigError(
+            f"{name} got channels={channels}, mult={tuple(mult)}; it needs an even number of channels, at least 4, and "
+            "a whole number of at least 1 for each level."
+        )
+    if any(level not in range(len(mult)) for level in attention):
+        raise ConfigError(
+            f"{name} got attention at {tuple(attention)}; with {len(mult)} levels give 0 to {len(mult) - 1}."
+        )
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"{name} got dropout={dropout}; it needs 0 <= dropout < 1.")
 
 
 def ladder(
