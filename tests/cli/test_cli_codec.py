@@ -62,6 +62,14 @@ def test_a_picture_goes_into_a_file_and_back(place, capsys):
     assert load_codec().fingerprint[:32] in told
 
 
+def test_a_picture_that_becomes_larger_is_not_said_to_be_smaller(place, capsys):
+    Image.new("L", (2, 2)).save("tiny.png")
+    assert re.search(
+        r"tiny.uvc: \d+ bytes, [\d.]+ times larger than the pixels",
+        done("codec encode tiny.png --out tiny.uvc", capsys),
+    )
+
+
 def test_two_pictures_of_one_name_are_not_mixed_up(place, capsys):
     assert "'many/photo.jpg' and 'photo.png' would both become 'coded/photo.uvc'" in refused(
         "codec encode many photo.png --out coded", capsys
@@ -73,7 +81,7 @@ def test_a_folder_there_and_back(place, capsys):
     done("codec encode many --out coded", capsys)
     names = {"small", "photo", "deeper/grey"}
     assert {str(file.relative_to("coded").with_suffix("")) for file in Path("coded").rglob("*.uvc")} == names
-    done("codec decode coded --out back --suffix .ppm", capsys)
+    done("codec decode coded --out back --suffix ppm", capsys)
     assert {str(file.relative_to("back").with_suffix("")) for file in Path("back").rglob("*.ppm")} == names
     assert Image.open("back/deeper/grey.ppm").mode == "L"
     assert Image.open("back/small.ppm").size == (33, 50)
@@ -165,7 +173,7 @@ REFUSED = [
     ("decode photo.png --out b.png", "is no encoded picture"),
     ("decode many --out b", "holds no .uvc files"),
     ("decode there.uvc --out b.jpg", "ends in .png or .ppm"),
-    ("decode there.uvc --out b --suffix .jpg", "which lose nothing; '.jpg' is none of these"),
+    ("decode there.uvc --out b --suffix .jpg", "which lose nothing; not as '.jpg'"),
     ("decode there.uvc --out photo.png", "exists already"),
     ("decode there.uvc --out .png", "'.png' is no name to save by; give one, such as picture.png"),
     ("info many", "'many' cannot be read: it is a folder"),

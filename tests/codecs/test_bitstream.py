@@ -193,3 +193,9 @@ def test_codes_that_cannot_be_written():
         pack(torch.zeros(6, 2, 2, dtype=torch.uint8), (40, 40), codec)
     with pytest.raises(DataError, match="reach from 0 to 300"):
         pack(torch.tensor([0, 300]).reshape(1, 1, 2).expand(6, 1, 2), (8, 16), codec)
+    with pytest.raises(DataError, match="whole numbers"):
+        pack(torch.full((6, 1, 1), 0.7), (8, 8), codec)
+    with pytest.raises(DataError, match="whole numbers"):
+        pack(torch.full((6, 1, 1), torch.nan), (8, 8), codec)
+    with pytest.raises(ShapeError, match="sides of 1 pixel or more; got 8 x 0"):
+        pack(torch.zeros(6, 0, 1, dtype=torch.uint8), (0, 8), codec)

@@ -65,6 +65,13 @@ def test_it_beats_the_rotation_of_faiss():
     assert error(mine, x) < error(Quantizer("OPQ", books, matrix), x)
 
 
+def test_too_few_patches_are_told_with_what_would_help():
+    with pytest.raises(DataError, match=r"needs 256 or more.* Look at more of them"):
+        fit_codec([photo("chelsea")], "VQ-8-8-8", patches=100)
+    with pytest.raises(DataError, match=r"4 patches .* needs 256 or more.* Give more pictures"):
+        fit_codec([torch.zeros(1, 9, 9)], "VQ-8", patches=100)
+
+
 def test_codes_are_those_of_faiss_for_the_same_codebooks():
     faiss = pytest.importorskip("faiss")
     x = luma_patches()

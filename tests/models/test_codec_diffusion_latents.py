@@ -46,6 +46,7 @@ def test_draws_are_as_frequent_as_their_odds():
 def test_temperature_0_takes_the_likeliest():
     logits = torch.randn(5, 2, SIZE, 3, 3)
     assert torch.equal(draw(logits, 0.0, dim=2), logits.argmax(2))
+    assert torch.equal(draw(logits, 1e-50, dim=2), logits.argmax(2))  # 0 as a float32
     for temperature in (-1.0, float("nan")):
         with pytest.raises(ConfigError, match="temperature"):
             draw(logits, temperature)

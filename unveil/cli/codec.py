@@ -17,7 +17,8 @@ from unveil.tasks.codec import fit as fit_task
 
 Pictures = Annotated[list[Path], typer.Argument(help="Pictures of any size, and folders.", show_default=False)]
 CodecFile = Annotated[
-    Path | None, typer.Option(help="The file of a codec; that which comes with unveil without it.", metavar="FILE")
+    Path | None,
+    typer.Option(help="The file of a codec, or a run; the codec that comes with unveil without it.", metavar="FILE"),
 ]
 Plain = Annotated[bool, typer.Option("--plain", help="Leave the codes as they are; they are compressed without it.")]
 DropAlpha = Annotated[
@@ -107,14 +108,15 @@ def evaluate(
     for quality in found:
         stdout().print(str(quality), markup=False)
     for name, measure in found[0].figures.items():
-        stdout().print(f"{name}: {measure.count} pictures; {'; '.join(measure.notes)}", style="dim", markup=False)
+        what = "1 picture" if measure.count == 1 else f"{measure.count} pictures"
+        stdout().print(f"{name}: {what}; {'; '.join(measure.notes)}", style="dim", markup=False)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps([asdict(quality) for quality in found], indent=2) + "\n", encoding="utf-8")
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help=f"A {SUFFIX} file, or that of a codec.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help=f"A {SUFFIX} file, that of a codec, or a run.", show_default=False)],
 ) -> None:
     """Tell what an encoded picture or a codec is."""
     for name, words in describe(file).items():
@@ -125,6 +127,5 @@ def _tell(done: list[Coded], out: Path, verb: str) -> None:
     pixels = sum(one.size[0] * one.size[1] * one.channels for one in done)
     total = sum(one.count for one in done)
     what = "1 picture" if len(done) == 1 else f"{len(done)} pictures"
-    stdout().print(
-        f"{verb} {what} into {out}: {total:,} bytes, {pixels / total:.1f} times smaller than the pixels.", markup=False
-    )
+    size = f"{pixels / total:.1f} times smaller" if pixels > total else f"{total / pixels:.1f} times larger"
+    stdout().print(f"{verb} {what} into {out}: {total:,} bytes, {size} than the pixels.", markup=False)

@@ -41,8 +41,8 @@ def pack(codes: Tensor, size: tuple[int, int], codec: Codec, *, grey: bool = Fal
         compress: compress the codes by LZMA, if that makes them smaller; it loses nothing.
 
     Raises:
-        ShapeError: the codes are not those of a picture of this size.
-        DataError: a code that no codebook has, or too large a picture.
+        ShapeError: the codes are not those of a picture of this size, or the picture has no pixels.
+        DataError: a code that no codebook has, one that is no whole number, or too large a picture.
     """
     header = Header(
         codec.layout,
@@ -53,6 +53,8 @@ def pack(codes: Tensor, size: tuple[int, int], codec: Codec, *, grey: bool = Fal
         codec.ordered,
         grey and codec.channels > 1,
     )
+    if min(size) < 1:
+        raise ShapeError(f"A picture has sides of 1 pixel or more; got {size[1]} x {size[0]}.")
     if tuple(codes.shape) != header.shape:
         raise ShapeError(
             f"A picture of {size[1]} x {size[0]} pixels has codes of shape {header.shape}; got {tuple(codes.shape)}."
@@ -61,6 +63,8 @@ def pack(codes: Tensor, size: tuple[int, int], codec: Codec, *, grey: bool = Fal
         raise DataError(
             f"A picture of {size[1]} x {size[0]} pixels is too large for one file; the most are {MOST_PIXELS:,}."
         )
+    if codes.is_floating_point():
+        raise DataError(f"Codes are whole numbers; these are {codes.dtype}.")
     if int(codes.amin()) < 0 or int(codes.amax()) >= codec.size:
         raise DataError(
             f"Codes lie in 0 .. {codec.size - 1}; these reach from {int(codes.amin())} to {int(codes.amax())}."

@@ -66,8 +66,8 @@ def fit_codec(
     if found < layout.size:
         raise DataError(
             f"{layout.name} has {layout.size} entries in a codebook, and {found} patches of {layout.patch} x {layout.patch} "
-            f"pixels were given to fit them to; it needs {layout.size} or more, and {FEW * layout.size} to be good. Give more "
-            "pictures, or fewer bits a code."
+            f"pixels were given to fit them to; it needs {layout.size} or more, and {FEW * layout.size} to be good. "
+            + ("Look at more of them (patches)." if found == patches else "Give more pictures, or fewer bits a code.")
         )
     if found < FEW * layout.size:
         warnings.warn(

@@ -184,7 +184,7 @@ def decode(
         files: .uvc files, and folders of them.
         out: a picture file for one of them; else a folder, in which names and subfolders are as they were.
         codec: what encoded them, or its file; that which comes with the library without it.
-        suffix: of the pictures in a folder, one of `LOSSLESS`.
+        suffix: of the pictures in a folder, one of `LOSSLESS`; its dot may be left out.
         force: overwrite files.
         report: told of progress.
 
@@ -192,12 +192,11 @@ def decode(
         DataError: files that are missing or damaged, or were encoded by another codec.
         ExistsError: something would be overwritten.
     """
-    if suffix not in LOSSLESS:
-        raise ConfigError(
-            f"Pictures are saved as {', '.join(LOSSLESS)}, which lose nothing; '{suffix}' is none of these."
-        )
+    ending = f".{suffix.lower().removeprefix('.')}"
+    if ending not in LOSSLESS:
+        raise ConfigError(f"Pictures are saved as {', '.join(LOSSLESS)}, which lose nothing; not as '{suffix}'.")
     listed = list_files(files, frozenset({SUFFIX}), f"{SUFFIX} files")
-    targets = _targets(listed, Path(out).expanduser(), suffix, LOSSLESS, force)
+    targets = _targets(listed, Path(out).expanduser(), ending, LOSSLESS, force)
     used = open_codec(codec)
 
     from unveil.codecs import unpack
@@ -397,4 +396,4 @@ def one_thread_each() -> Iterator[int]:
 def _tell_skipped(skipped: Sequence[str], report: Report) -> None:
     if skipped:
         more = f" And {len(skipped) - NAMED} more." if len(skipped) > NAMED else ""
-        report.say(f"{len(skipped)} pictures could not be read and were left out. {' '.join(skipped[:NAMED])}{more}")
+        report.say(f"Pictures left out, which could not be read: {len(skipped)}. {' '.join(skipped[:NAMED])}{more}")

@@ -73,4 +73,7 @@ def draw(logits: Tensor, temperature: float = 1.0, generator: Randomness = None,
     check_amount("temperature", temperature)
     if temperature == 0:
         return logits.argmax(dim)
-    return (logits / temperature + gumbel_like(logits, generator)).argmax(dim)
+    noise = gumbel_like(logits, generator)
+    if temperature < 1:  # where a quotient could leave the range of floats, the product takes the same class
+        return (logits + temperature * noise).argmax(dim)
+    return (logits / temperature + noise).argmax(dim)
