@@ -68,6 +68,11 @@ def test_channels_can_be_chosen(photo):
     assert "laid over white" in open_photograph(photo(mode="RGBA")).notes[0]
 
 
+def test_what_is_rounded_is_told(tmp_path):
+    Image.fromarray(np.arange(60 * 90, dtype=np.uint16).reshape(60, 90) * 12).save(tmp_path / "deep.png")
+    assert "more than 8 bits a channel; it is rounded to 8" in open_photograph(tmp_path / "deep.png").notes[0]
+
+
 def test_a_batch_is_the_picture_again_and_again(photo):
     opened = open_photograph(photo())
     x, known = opened.batch([0, 0, 0])

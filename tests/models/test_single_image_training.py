@@ -11,7 +11,9 @@ from unveil.core.protocols import Batch
 from unveil.core.random import Streams
 from unveil.models.single_image_ebm import SingleImageEBM
 from unveil.models.single_image_ebm.canvas import unframed
+from unveil.models.single_image_ebm.memory import training_bytes, training_window
 from unveil.models.single_image_ebm.starts import Starts
+from unveil.models.single_image_ebm.tiles import pixel_bytes
 from unveil.networks.patch_energy import PatchEnergy
 from unveil.pyramids import resize, scale_sizes
 from unveil.training.options import Options
@@ -122,7 +124,15 @@ def test_the_recovery_is_what_it_trains(ready):
         bank, start = starts.at(found, scale)
         assert bank.shape == (3, 3, *found.sizes[scale])
         end = found.run(start, scale)
-    torch.testing.assert_close(found.recover(0), end)
+    first = starts.at(found, 0)[1]
+    torch.testing.assert_close(found.climb(first, 0, found.sizes), end)
+
+
+def test_the_recovery_in_use_is_half_as_long_above_the_coarsest_scale(ready):
+    x = ready.run(Starts(3, 0).at(ready, 0)[1], 0)
+    for scale in range(1, ready.scales):
+        x = ready.run(resize(x, ready.sizes[scale]).clamp(-1, 1), scale, steps=round(ready.finer_chain / 2))
+    torch.testing.assert_close(ready.recover(0), x)
 
 
 def test_a_bank_is_a_function_of_its_seed():
@@ -200,6 +210,20 @@ def test_large_scales_are_trained_on_windows(batch):
     assert bool(found.sample(1).isfinite().all())
 
 
+def test_images_that_take_much_memory_are_trained_on_windows_without_being_asked():
+    found = SingleImageEBM([PatchEnergy(3, (32, 32, 32, 32)) for _ in range(3)], [(60, 90), (400, 600), (1000, 1500)])
+    assert [training_window(found, scale) for scale in range(3)] == [None, None, 128]
+    assert training_window(found, 1, batch=20) == 128
+    assert training_bytes(found, 2) == 3 * 1000 * 1500 * pixel_bytes(found.energies[2])
+    (note,) = found.notes
+    assert "1500 x 1000 pixels would take some 4.4 GB" in note
+    assert "from scale 2 on windows of 128" in note
+    found.train_crop = 500
+    assert [training_window(found, scale) for scale in range(3)] == [None, 500, 500]
+    assert found.notes == []
+    assert trained(steps=1).notes == []
+
+
 def test_the_frame_of_a_window_is_real_pixels_that_stay():
     from unveil.models.single_image_ebm.training import _cropped
 
@@ -207,7 +231,7 @@ def test_the_frame_of_a_window_is_real_pixels_that_stay():
     canvas = torch.randn(2, 3, 24 + 6, 30 + 6)
     for seed in range(5):
         streams = Streams(seed, 1)
-        window, places, project = _cropped(found, canvas, torch.ones(1, 1, 24, 30), 3, streams)
+        window, places, project = _cropped(training_window(found, -1), canvas, torch.ones(1, 1, 24, 30), 3, streams)
         assert window.shape[-2:] == (20, 20)
         assert places.shape == (1, 1, 14, 14)
         moved = project(window)(window + 1)
@@ -215,7 +239,7 @@ def test_the_frame_of_a_window_is_real_pixels_that_stay():
         assert not bool(kept[..., 3:-3, 3:-3].any())
         assert bool(kept.any())
     small = model(train_crop=60)
-    assert _cropped(small, canvas, None, 3, Streams(0, 1))[0] is canvas
+    assert _cropped(training_window(small, -1), canvas, None, 3, Streams(0, 1))[0] is canvas
 
 
 @pytest.mark.parametrize(("factor", "clean"), [(3.0, True), (0.0, False)])

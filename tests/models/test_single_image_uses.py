@@ -39,6 +39,25 @@ def test_blending_leaves_what_lies_outside_bit_by_bit(ready):
     torch.testing.assert_close(out[..., 10:12, 5:10], (free + x)[..., 10:12, 5:10] / 2)
 
 
+def test_short_chains_stay_nearer_to_a_picture_that_is_the_image(ready):
+    x = ready.pyramid[-1]
+    start = resize(resize(x, ready.sizes[-2]).clamp(-1, 1), SIZE).clamp(-1, 1)
+    far, near = ((ready.inject(x, ready.scales - 1, gentle=gentle) - start).square().mean() for gentle in (False, True))
+    assert 0 < near < far
+    half = ready.run(start, ready.scales - 1, steps=round(ready.finer_chain / 2))
+    torch.testing.assert_close(ready.inject(x, ready.scales - 1, gentle=True), half)
+    assert torch.equal(ready.inject(x, 1, gentle=True, steps=3), ready.inject(x, 1, steps=3))
+
+
+def test_noise_of_a_start_is_grey_and_as_smooth_as_the_scale_below(ready):
+    x = torch.zeros(1, 3, *SIZE)
+    noise = Streams(4, 1).randn((1, 1, *ready.sizes[0]))
+    start = resize(0.1 * noise, ready.sizes[1]).expand(-1, 3, -1, -1)
+    by_hand = ready.climb(start, 1, ready.sizes)
+    found = ready.inject(x, 1, inject_noise=0.1, generator=Streams(4, 1))
+    torch.testing.assert_close(found, by_hand, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("factor", [1.5, 2.0, 2.37])
 def test_enlarged_pictures_have_exactly_the_size(ready, factor):
     x = ready.super_resolve(factor=factor, steps=1)

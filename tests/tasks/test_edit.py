@@ -1,27 +1,16 @@
 """Editing with a run of one picture: what each task does, and what it refuses."""
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from edit_scenes import SMALL, marked, pasted, scene
 from tiny_runs import tiny_run
 
-from unveil.core.errors import ConfigError, DataError, RunError, ShapeError
+from unveil.core.errors import ConfigError, RunError
 from unveil.data import save_images
 from unveil.tasks.edit import TASKS, check_editing, edit
 from unveil.tasks.edit_inputs import Canvas
 from unveil.tasks.run import load
 from unveil.tasks.train import train
-
-SMALL = ["data.longest=null", "model.network.widths=8,8,8", "model.chain=6", "model.finer_chain=4", "model.bank=2",
-         "model.min_size=16", "training.log_every=5", "training.sample_every=0"]  # fmt: skip
-
-
-def scene(height=40, width=56):
-    """Stripes on a ramp, with a disk."""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    disk = ((x - 0.3) ** 2 + y**2 < 0.15).float()
-    return torch.stack([0.6 * y, 0.5 * torch.sin(9 * x), 0.8 * disk - 0.4])
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +29,6 @@ def run(place):
 def own(run):
     """The picture as the run knows it."""
     return run.model.pyramid[-1][0]
-
-
-def marked(top=10, left=20, size=(40, 56)):
-    mask = torch.zeros(size)
-    mask[top : top + 8, left : left + 10] = 1
-    return mask
-
-
-def pasted(own):
-    image = own.clone()
-    image[:, 10:18, 20:30] = torch.tensor([0.9, -0.9, 0.2]).view(3, 1, 1)
-    return image
 
 
 def test_every_task_makes_a_picture(run, own):
@@ -149,37 +126,6 @@ def test_a_drawing_takes_the_colours_of_the_picture_before_the_chains(run, own):
     assert kept[:, 0].mean() > matched[:, 0].mean()
 
 
-def test_pictures_of_other_sizes_and_shapes(run, own, place):
-    large = torch.nn.functional.interpolate(own[None], size=(120, 168), mode="bicubic")[0].clamp(-1, 1)
-    save_images(large, place / "large.png", force=True)
-    before = (place / "large.png").read_bytes()
-    found = edit(run, place / "large.png", "style")
-    assert found.images.shape[2:] == (40, 56)
-    assert "scaled down to 56 x 40" in found.notes[0]
-    assert (place / "large.png").read_bytes() == before
-    assert edit(run, place / "large.png", "style", keep_size=True).images.shape[2:] == (120, 168)
-    tall = edit(run, torch.zeros(3, 60, 60), "paint")
-    assert tall.images.shape[2:] == (47, 47)  # as many pixels as 40 x 56, in other proportions
-    with pytest.raises(ConfigError, match="proportions are too different"):
-        edit(run, torch.zeros(3, 20, 90), "paint")
-    with pytest.raises(ConfigError, match="too small"):
-        edit(run, None, "resize", size=(4, 200))
-    with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
-        edit(run, None, "resize", size=(9000, 9000))
-    with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
-        edit(run, own, "super-resolve", factor=400.0)
-
-
-def test_the_size_is_kept_and_far_from_the_mask_every_pixel(run, own):
-    large = torch.nn.functional.interpolate(pasted(own)[None], size=(120, 168), mode="nearest")[0]
-    mask = torch.nn.functional.interpolate(marked()[None, None], size=(120, 168), mode="nearest")[0, 0]
-    for task in ("edit", "inpaint"):
-        found = edit(run, large, task, mask=mask, keep_size=True).images[0]
-        assert found.shape == (3, 120, 168)
-        assert torch.equal(found[:, :, 160:], large[:, :, 160:])
-        assert not torch.equal(found[:, 30:54, 60:90], large[:, 30:54, 60:90])
-
-
 def test_enlarging_has_exactly_the_size_that_was_asked_for(run, own):
     for factor in (1.3, 2, 2.717):
         assert edit(run, own, "super-resolve", factor=factor).images.shape[2:] == (
@@ -220,33 +166,6 @@ def test_a_moving_picture_moves_a_little_and_only_if_it_is_the_run_s_own(run, ow
 def test_another_picture_than_the_run_s_own_is_noted(run, own):
     assert "knows no other" in edit(run, -own.flip(2), "inpaint", mask=marked()).notes[0]
     assert edit(run, own, "super-resolve", factor=2.0).notes == ()
-
-
-@pytest.mark.parametrize(
-    ("mask", "error", "says"),
-    [
-        (torch.zeros(40, 56), ConfigError, "marks nothing"),
-        (torch.ones(40, 56), ConfigError, "marks everything"),
-        (torch.ones(20, 56), ShapeError, "has the size of its picture"),
-        (torch.rand(40, 56), DataError, "neither black nor white"),
-        (torch.where(torch.rand(40, 56) < 0.3, torch.nan, marked()), DataError, "neither black nor white"),
-    ],
-)
-def test_masks_that_are_none(run, own, mask, error, says):
-    for task in ("edit", "inpaint"):
-        with pytest.raises(error, match=says):
-            edit(run, pasted(own), task, mask=mask)
-
-
-def test_a_mask_of_the_file_needs_the_file(run):
-    with pytest.raises(ShapeError, match="give the picture too"):
-        edit(run, None, "inpaint", mask=torch.ones(80, 112))
-
-
-def test_masks_are_files_too(run, own, place):
-    Image.fromarray((marked().numpy() * 255).astype(np.uint8)).save(place / "mask.png")
-    from_file, from_tensor = (edit(run, pasted(own), "edit", mask=mask) for mask in (place / "mask.png", marked()))
-    assert torch.equal(from_file.images, from_tensor.images)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def edit(
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="White where the picture was changed; found without it. Of inpaint: what is to be filled."),
+        typer.Option(
+            help="White where the picture was changed, else black; found without it. Of inpaint: what is to be filled."
+        ),
     ] = None,
     scale: Annotated[
         str | None,
@@ -39,7 +41,7 @@ def edit(
     ] = None,
     n: Annotated[int, typer.Option("-n", help="How many; they differ by --noise.")] = 1,
     noise: Annotated[
-        float | None, typer.Option(help="Added to where chains start, about 0.2; of animate, how much moves.")
+        float | None, typer.Option(help="Added to where chains start, 0.05 to 0.2; of animate, how much moves.")
     ] = None,
     factor: Annotated[float | None, typer.Option(help="Of super-resolve: how many times larger.")] = None,
     size: Annotated[str | None, typer.Option(help="Of resize: height and width.", metavar="HxW")] = None,

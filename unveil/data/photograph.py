@@ -121,12 +121,16 @@ def _read(place: Source, source: str, channels: int | None) -> tuple[Tensor, lis
             notes.append(f"{shown(path)} has {contents.frames} frames or pages; the first is used.")
         if contents.transparent:
             notes.append(f"{shown(path)} is transparent in places; it is laid over white.")
+        if contents.deep:
+            notes.append(f"{shown(path)} has more than 8 bits a channel; it is rounded to 8.")
         return load_image(path, channels), notes
     if place.kind in ("npy", "npz"):
         images = open_images(source, channels=channels, split="all", labels=False)
         if images.pictures == 1:
             return images.batch([0])[0][0], notes
         raise DataError(f"'{place.name}' holds {images.pictures} pictures, and this model learns from one; give one.")
+    if place.kind in ("motions", "bvh"):
+        raise DataError(f"'{source}' holds motions of people, and this model learns from one picture; give a file.")
     if place == Source("embedded", "photos"):
         names = ", ".join(f"photos/{name}" for name in PHOTOS)
         raise DataError(f"'photos' holds several pictures, and this model learns from one; name one of {names}.")

@@ -55,5 +55,7 @@ class SingleImageSpec(Spec):
         default=0.3, description="training steps of a finer scale, as a share of training.steps, those of the coarsest"
     )
     train_crop: Annotated[Whole, Field(ge=32)] | None = Field(
-        default=None, description="side of the windows that larger scales are trained on; the whole without it"
+        default=None,
+        description="side of the windows that larger scales are trained on; without it the whole, or 128 where "
+        "that takes more than 2 GB",
     )

@@ -38,6 +38,7 @@ class Task:
         start: the scale that the chains start at, given the finest one.
         grows: by how many pixels of a picture of 250 its mask grows before it is softened; None where nothing is blended.
         own: whether it works on the run's own picture where none is given.
+        gentle: whether what it is given is the run's own picture but for some places, so that short chains are enough.
     """
 
     says: str
@@ -45,6 +46,7 @@ class Task:
     start: Callable[[int], int] = lambda finest: min(1, finest)
     grows: float | None = None
     own: bool = False
+    gentle: bool = False
 
 
 _VARIED = {"scale", "noise", "n", "keep_size"}
@@ -55,12 +57,14 @@ TASKS = {
         frozenset({*_VARIED, "mask"}),
         lambda finest: max(1, round(0.6 * finest)),
         grows=7.0,
+        gentle=True,
     ),
     "edit": Task(
         "parts of the picture that were moved or copied lose their seams",
         frozenset({*_VARIED, "mask"}),
         lambda finest: max(1, finest // 3),
         grows=20.0,
+        gentle=True,
     ),
     "style": Task(
         "another picture is drawn with the textures of this one",
@@ -69,7 +73,9 @@ TASKS = {
     ),
     "super-resolve": Task("the picture, larger", frozenset({"factor"}), own=True),
     "inpaint": Task("a hole is filled", frozenset({"mask", "n", "keep_size"}), own=True),
-    "resize": Task("the picture at another size or shape", frozenset({"size", "scale", "noise", "n"}), own=True),
+    "resize": Task(
+        "the picture at another size or shape", frozenset({"size", "scale", "noise", "n"}), own=True, gentle=True
+    ),
     "animate": Task("the picture moves", frozenset({"frames", "scale", "noise"}), lambda finest: 0, own=True),
 }
 _ASKED = {
@@ -165,7 +171,7 @@ def _check_numbers(
             )
     if n > 1 and not noise and task != "inpaint" and not (task == "resize" and scale == 0):
         raise ConfigError(
-            f"Without noise the task {task} has one answer, and {n} were asked for; add noise, such as --noise 0.2."
+            f"Without noise the task {task} has one answer, and {n} were asked for; add noise, such as --noise 0.1."
         )
 
 
@@ -226,8 +232,12 @@ def edit(
     check_editing(recipe, task, image=image, **asked)
 
     from unveil.core.random import Streams
+    from unveil.data.decoding import inspect_image
     from unveil.tasks.edit_inputs import Canvas
 
+    for file in (image, mask):
+        if isinstance(file, str | Path):
+            inspect_image(file)  # a file that is missing is told before anything is loaded
     run = run if isinstance(run, Run) else load(run)
     model = run.model
     canvas = Canvas.of(model, image, task)
@@ -261,12 +271,14 @@ def edit(
                     "noise": noise or 0.0,
                     "size": size,
                     "seed": seed,
+                    "gentle": TASKS[task].gentle and not noise,  # noise is mended by whole chains alone
                     "progress": progress,
                 }
                 start = canvas.matched(COLOURS if colours is None else colours) if task == "paint" else canvas.small
                 made = _injected(model, start, scales, **options)
                 made = _finished(canvas, task, made, mask=mask, keep_light=keep_light, keep_size=keep_size)
-    given = canvas.whole if task == "super-resolve" else canvas.small
+    large = task == "super-resolve" or made.shape[-2:] == canvas.whole.shape[-2:]
+    given = canvas.whole if large else canvas.small
     finest = len(model.sizes_for()) - 1
     return Edited(made.clamp(-1, 1).cpu(), given.cpu(), scales, finest, tuple(canvas.notes))
 
@@ -294,6 +306,7 @@ def _injected(
     noise: float,
     size: tuple[int, int] | None,
     seed: int,
+    gentle: bool,
     progress: Callable[[int, int], None],
 ) -> "Tensor":
     """Chains from a picture (C, H, W), n for each scale; at scale 0 from noise alone."""
@@ -312,7 +325,7 @@ def _injected(
         if scale == 0:
             made.append(model.sample(n, **common))
         else:
-            made.append(model.inject(start.expand(n, -1, -1, -1), scale, **common))
+            made.append(model.inject(start.expand(n, -1, -1, -1), scale, gentle=gentle, **common))
     return torch.cat(made)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.models.single_image_ebm.editing import blend, changed, match_palette, palette, soft_mask
@@ -14,8 +15,11 @@ from unveil.tasks.pictures import read_picture
 
 _SAME = 1.04
 """Proportions that differ by less are taken for the same."""
-_MOST = 2.0
-"""Proportions that differ by more are refused."""
+_MOST, _MOST_FREE = 2.0, 8.0
+"""Proportions that differ by more are refused; the second for tasks that any picture may be given to."""
+_FREE = ("paint", "style")
+_AGREED = 0.3
+"""Difference, of 2, from which on nothing of the details of a large picture is kept."""
 _ALIKE = 0.35
 """Median difference from the run's picture, in [0, 2], from which a picture is another one."""
 _BETWEEN = 0.02
@@ -64,12 +68,18 @@ class Canvas:
         whole, more = read_picture(image)
         name = "The picture" if isinstance(image, Tensor) else str(image)
         whole = _in_channels(whole.to(own), own.shape[0], name, notes)
-        size = (own.shape[1], own.shape[2]) if task == "resize" else _fitted(whole, own, name)
+        most = _MOST_FREE if task in _FREE else _MOST
+        size = (own.shape[1], own.shape[2]) if task == "resize" else _fitted(whole, own, name, most)
         small = resize(whole[None], size)[0].clamp(-1, 1)
         if task != "super-resolve" and min(whole.shape[1] / size[0], whole.shape[2] / size[1]) > 1.5:
             notes.append(
                 f"{name} has {_size(whole)} pixels and was scaled down to {_size(small)}, the size that this run has "
                 "learned; the file itself stays as it is."
+            )
+        if task != "super-resolve" and max(whole.shape[1] / size[0], whole.shape[2] / size[1]) < 1 / 1.5:
+            notes.append(
+                f"{name} has {_size(whole)} pixels, fewer than this run has learned, and was enlarged to {_size(small)}; a "
+                "larger one shows more of what is meant."
             )
         canvas = cls(model, whole, small, name, task, [*more, *notes])
         if task in ("super-resolve", "inpaint", "edit", "harmonize") and not canvas._like():
@@ -116,7 +126,7 @@ class Canvas:
         soft = soft_mask(marked, grow, sigma)
         if not keep_size:
             return blend(made, self.small.expand_as(made), soft)
-        large = self.enlarged(made)
+        large = self._detailed(made, marked)
         soft = resize(soft[None, None], large.shape[-2:])[0, 0].clamp(0, 1)
         return blend(large, self._as_large(large).expand_as(large), soft)
 
@@ -160,6 +170,19 @@ class Canvas:
             return made
         return resize(self.model.super_resolve(made, factor), size).clamp(-1, 1)
 
+    def _detailed(self, made: Tensor, marked: Tensor) -> Tensor:
+        """The same, with the details that the picture has at its size wherever the chains have left it nearly as it was.
+
+        Along the edge of the mask there are none, for there lies the seam.
+        """
+        large = self.enlarged(made)
+        given = self._as_large(large)
+        details = given - resize(self.small[None], large.shape[-2:])[0]
+        agreed = (1 - (made - self.small).abs().amax(1, keepdim=True) / _AGREED).clamp(0, 1)
+        inside, outside = (max_pool2d(part[None, None], 5, stride=1, padding=2) for part in (marked, 1 - marked))
+        agreed = agreed * (1 - inside * outside)
+        return (large + resize(agreed, large.shape[-2:]).clamp(0, 1) * details).clamp(-1, 1)
+
     def _as_large(self, large: Tensor) -> Tensor:
         return resize(self.whole[None], large.shape[-2:])[0].clamp(-1, 1)
 
@@ -182,15 +205,17 @@ class Canvas:
 
     def _mask(self, mask: str | Path | Tensor) -> Tensor:
         """A mask as it was given, (H, W) of 0 and 1."""
-        from unveil.data.decoding import load_image
+        from unveil.data.decoding import inspect_image, load_image
 
         if isinstance(mask, Tensor):
             values, name = mask.squeeze(0).float() if mask.ndim == 3 else mask.float(), "The mask"
         else:
             values, name = (load_image(mask, 1, behind="black")[0] + 1) / 2, f"The mask {mask}"
         height, width = self.whole.shape[1:]
+        if self.whole is self.small and values.ndim == 2:
+            values = _shrunk(values, height, width)  # the mask of the file that the run was trained on
         if values.shape != (height, width):
-            hint = " Without a picture that is the one the run has learned, at its size: give the picture too."
+            hint = " Without a picture that is the one the run has learned: give the picture too."
             hint = hint if self.whole is self.small else ""
             raise ShapeError(
                 f"{name} has {'x'.join(map(str, reversed(values.shape)))} pixels and the picture {width}x{height} (width x "
@@ -205,7 +230,9 @@ class Canvas:
         marked = (values > 0.5).to(self.whole)
         if not bool(marked.any()) or bool(marked.all()):
             marks = "everything" if bool(marked.all()) else "nothing"
-            raise ConfigError(f"{name} marks {marks}: paint white what is meant, and no more.")
+            clear = isinstance(mask, str | Path) and inspect_image(mask).transparent
+            hint = " It is transparent in places, and those count as black." if clear else ""
+            raise ConfigError(f"{name} marks {marks}: paint white what is meant, and no more.{hint}")
         return marked
 
     def _small_mask(self, marked: Tensor) -> Tensor:
@@ -214,13 +241,24 @@ class Canvas:
         return (small > 0.05).to(marked)
 
 
-def _fitted(whole: Tensor, own: Tensor, name: str) -> tuple[int, int]:
+def _shrunk(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask that is larger, of the same proportions, at a size: 1 wherever something of it falls. Others stay."""
+    stretch = (mask.shape[0] / mask.shape[1]) / (height / width)
+    if min(mask.shape) < min(height, width) or not 1 / _SAME < stretch < _SAME:
+        return mask
+    between = ((mask > 0.1) & (mask < 0.9)).float().mean()
+    if mask.shape == (height, width) or not bool(between <= _BETWEEN):
+        return mask
+    return (resize(mask[None, None].float(), (height, width))[0, 0] > 0.05).float()
+
+
+def _fitted(whole: Tensor, own: Tensor, name: str, most: float) -> tuple[int, int]:
     """The size at which a picture is worked on: as many pixels as the model's picture has, in its own proportions."""
     (height, width), (tall, wide) = whole.shape[1:], own.shape[1:]
     stretch = (height / width) / (tall / wide)
     if 1 / _SAME < stretch < _SAME:
         return tall, wide
-    if not 1 / _MOST <= stretch <= _MOST:
+    if not 1 / most <= stretch <= most:
         raise ConfigError(
             f"{name} has {width} x {height} pixels, and this run has learned a picture of {wide} x {tall}: the proportions "
             "are too different. Cut the picture, or train on one of its shape."

@@ -114,12 +114,12 @@ def blend(edited: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     Args:
         edited: (..., H, W).
         original: of the same shape.
-        mask: m, (H, W) in [0, 1].
+        mask: m, (H, W) or one a picture, (B or 1, 1, H, W), in [0, 1].
 
     Raises:
         ShapeError: the shapes differ.
     """
-    if edited.shape[-3:] != original.shape[-3:] or mask.shape != original.shape[-2:]:
+    if edited.shape[-3:] != original.shape[-3:] or mask.shape[-2:] != original.shape[-2:]:
         raise ShapeError(
             f"What is blended has one shape; it got {tuple(edited.shape)}, {tuple(original.shape)} and a mask of "
             f"{tuple(mask.shape)}."

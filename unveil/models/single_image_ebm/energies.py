@@ -13,10 +13,13 @@ from unveil.core.random import Streams
 from unveil.models.single_image_ebm.canvas import Walk, run
 from unveil.models.single_image_ebm.corruption import Corruption, check_corruption, corrupted
 from unveil.models.single_image_ebm.guard import Guard
+from unveil.models.single_image_ebm.memory import memory_notes
 from unveil.networks.patch_energy import PatchEnergy
 from unveil.pyramids import image_pyramid, masked_pyramid, resize, scaled_sizes
 
 Size = tuple[int, int]
+GENTLE, SETTLED = 0.5, 1.5
+"""Shares of the steps of training: what chains near to the image take, and those that start from noise, at scale 0."""
 _FEWEST = 5  # pixels that the coarsest scale of an output has on its short side, at least
 _SLACK = 1e-3
 _OTHER, _LIKE = 4.0, 1.25
@@ -149,6 +152,11 @@ class EnergyPyramid(nn.Module):
             self.pyramid[scale].copy_(value)
             self.known[scale].copy_(mask)
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know before this is trained."""
+        return memory_notes(self)
+
     # -- chains -------------------------------------------------------------------------------------------------------
 
     def walk(self, scale: int, *, steps: int | None = None, noise: float = 0.0, tile: int | None = None) -> Walk:
@@ -202,6 +210,8 @@ class EnergyPyramid(nn.Module):
         sizes: Sequence[Size],
         *,
         steps: int | None = None,
+        gentle: bool = False,
+        settle: bool = False,
         noise: float = 0.0,
         inject_noise: float = 0.0,
         generator: Randomness = None,
@@ -216,8 +226,12 @@ class EnergyPyramid(nn.Module):
             scale: the first scale.
             sizes: of all scales, from the coarsest on; the last that is given is the size of the result.
             steps: of each chain; as in training when None.
+            gentle: half of the steps at all scales but the coarsest, for chains that start near to the image: these
+                pass it by in the rest.
+            settle: half as many again at the coarsest scale, for chains that start from noise: less of it is left.
             noise: standard deviation of what each step adds.
-            inject_noise: standard deviation of what is added to each start.
+            inject_noise: standard deviation of what is added to where the first chains start: grey, and enlarged from the
+                scale below as they are, for no chain has learned to mend anything finer.
             generator: of all noise.
             known: for every scale, values and a mask of pixels that stay.
             tile: see `run`.
@@ -225,18 +239,22 @@ class EnergyPyramid(nn.Module):
         """
         check_amount("inject_noise", inject_noise)
         streams = Streams.of(generator, len(x)) if noise or inject_noise else None
-        costs = [h * w * self.walk(s, steps=steps).steps for s, (h, w) in enumerate(sizes)]
+        fewer = max(1, round(GENTLE * self.finer_chain)) if gentle and steps is None else steps
+        more = round(SETTLED * self.chain) if settle and steps is None else steps
+        chains = [fewer if s else more for s in range(len(sizes))]
+        costs = [h * w * self.walk(s, steps=chains[s]).steps for s, (h, w) in enumerate(sizes)]
         total = sum(costs[scale:])
         for s in range(scale, len(sizes)):
             if s > scale:
                 x = resize(x, sizes[s]).clamp(-1, 1)
-            if inject_noise and streams is not None:
-                x = (x + inject_noise * streams.randn(x.shape).to(x)).clamp(-1, 1)
+            elif inject_noise and streams is not None:
+                moved = inject_noise * streams.randn((len(x), 1, *sizes[max(0, s - 1)])).to(x)
+                x = (x + resize(moved, sizes[s])).clamp(-1, 1)
             before, each = sum(costs[scale:s]), sizes[s][0] * sizes[s][1]
             x = self.run(
                 x,
                 s,
-                steps=steps,
+                steps=chains[s],
                 noise=noise,
                 generator=streams,
                 known=None if known is None else known[s],

@@ -14,6 +14,7 @@ from unveil.core.protocols import Batch, Move
 from unveil.core.random import Streams
 from unveil.mcmc import Trace
 from unveil.models.single_image_ebm.canvas import Walk, framed, run_canvas, unframed
+from unveil.models.single_image_ebm.memory import training_window
 from unveil.models.single_image_ebm.starts import Starts, first_noise
 from unveil.networks.patch_energy import Weights
 from unveil.pyramids import resize
@@ -123,7 +124,7 @@ def _walked(model: "EnergyPyramid", scale: int, steps: int, starts: Starts, batc
             drawn = bank[(streams.rand((count,)) * len(bank)).long().to(bank.device)].to(recovery)
         canvas = framed(torch.cat([model.pyramid[scale], drawn, recovery]), border)
         places = map_places(model.known[scale], border) if model.has_hole else None
-        canvas, places, project = _cropped(model, canvas, places, border, streams)
+        canvas, places, project = _cropped(training_window(model, scale, count), canvas, places, border, streams)
     nu = model.noise * max(0.0, 1 - batch.step / (QUIET_FROM * steps))
     walk = model.walk(scale)
     if nu > 0:
@@ -145,15 +146,15 @@ Project = Callable[[Tensor], Tensor]
 
 
 def _cropped(
-    model: "EnergyPyramid", canvas: Tensor, places: Tensor | None, border: int, streams: Streams
+    crop: int | None, canvas: Tensor, places: Tensor | None, border: int, streams: Streams
 ) -> tuple[Tensor, Tensor | None, Callable[[Tensor], Project | None]]:
-    """Cut the same window out of all canvases where the scale is larger than the crops it is trained on.
+    """Cut the same window out of all canvases where the scale is trained on windows.
 
     Where the frame of a window is real pixels, they are put back after each step; at the image's own borders it is the
     grey frame, which moves as it always does.
     """
-    crop, (height, width) = model.train_crop, (side - 2 * border for side in canvas.shape[-2:])
-    if crop is None or max(height, width) <= crop:
+    height, width = (side - 2 * border for side in canvas.shape[-2:])
+    if crop is None:
         return canvas, places, lambda start: None
     tall, wide = min(crop, height), min(crop, width)
     top, left = int(streams.shared() * (height - tall + 1)), int(streams.shared() * (width - wide + 1))
