@@ -16,7 +16,8 @@ LEVELS = [
     "models data metrics training",
     "recipes",
     "tasks",
-    "cli studio",
+    "studio",
+    "cli",
 ]
 LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms.split()}
 DOORS = {  # a big library has one room to come in by
@@ -24,7 +25,6 @@ DOORS = {  # a big library has one room to come in by
     "safetensors": {"training", "metrics", "models", "networks", "codecs"},
     "pydantic": {"recipes"},
     "typer": {"cli"},
-    "gradio": {"studio"},
     "viser": {"studio"},
     "faiss": {"codecs"},
     "diffusers": set(),

@@ -23,6 +23,7 @@ HAT_OF_POINTS = [
     *(f"model.{part}.hidden=8" for part in ("network", "generator", "energy")), "model.bank=32", "model.first_steps=2",
     "model.one.steps=2", "model.one.test_steps=2", "training.batch_size=8", "model.lengths={diffusion: 1, distil: 1, two: 1}",
 ]  # fmt: skip
+POSES = ["model.network.width=16", "training.batch_size=8"]
 POINTS = ["model.network.hidden=8", "training.batch_size=16"]
 
 
@@ -33,6 +34,8 @@ def shrinking(recipe):
         return ["model.patches=2000", "model.pictures=50"]
     if model.kind == "ode-video":
         return ODE_VIDEO
+    if model.kind == "pose-ik":
+        return POSES
     if model.kind == "distilled":
         return [f"model.first_steps={2 * model.steps}", "training.batch_size=8"]
     if model.kind == "hat-ebm":

@@ -244,12 +244,12 @@ def test_missing_and_damaged_files_are_refused(tmp_path):
 
 
 def test_a_bomb_of_an_archive_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("unveil.body.smpl_files._LARGEST", 10_000)
+    monkeypatch.setattr("unveil.body.array_files._LARGEST", 10_000)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("v_template.npy", b"\0" * 1_000_000)
     (tmp_path / "m.npz").write_bytes(packed.getvalue())
-    with pytest.raises(DataError, match="larger than any body"):
+    with pytest.raises(DataError, match="larger than two gigabytes"):
         load_body(tmp_path / "m.npz")
 
 

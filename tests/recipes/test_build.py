@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from unveil.body import Body, random_motion, write_amass
 from unveil.core.errors import ConfigError
+from unveil.core.random import Streams
 from unveil.covariance import Circulant, Identity
 from unveil.data import open_images
 from unveil.models.classifier import FeatureClassifier
@@ -39,6 +41,7 @@ SHRUNKEN = {
         "model.test_solver={method: rk4, steps: 1}",
         "training.batch_size=2",
     ],
+    "pose-ik": ["model.network.width=16", "training.batch_size=8", "model.held_out=[]", "model.validation=[]"],
     "ode-video": ["model.widths=4,4", "model.latent=4", "training.batch_size=2"],
     "hat-ebm": [
         "model.network.channels=8",
@@ -89,8 +92,10 @@ def shrunken(name):
 def shape_of(name):
     if name.startswith("single-image"):
         return (3, 48, 66)
+    if name.endswith("-ik"):
+        return (24, 3, 3)
     if name.startswith("moving-digits-ode"):
-        return (1, 32, 32)
+        return (1, 16, 16)
     if name.startswith(("photos-codec", "mcm", "church")):
         return (3, 256, 256) if name == "photos-codec" else (3, 64, 64)
     return (3, 48, 48) if name == "photos-denoiser" else (SHAPES | FRAMES)[name.partition("-")[0]]
@@ -98,8 +103,12 @@ def shape_of(name):
 
 def open_for(recipe, shape, folder):
     """Data of the shape that a recipe is made for."""
-    if len(shape) == 1 or recipe.data.source == "moving-digits":
+    if len(shape) == 1 or recipe.data.source in ("moving-digits", "motions"):
         return build_data(recipe)
+    if recipe.model.kind == "pose-ik":
+        body = Body.embedded()
+        write_amass(random_motion(body, 12, generator=Streams(0, 1)), folder / "walk.npz", body)
+        return build_data(recipe, source=folder)
     if recipe.model.kind == "video-diffusion":
         frames = np.random.default_rng(0).integers(0, 256, (6, 20, *shape), dtype=np.uint8)
         np.save(folder / "noise.npy", frames)
@@ -397,14 +406,14 @@ def test_a_codec_is_for_pictures_of_its_colours():
 def test_what_a_recipe_knows_of_a_model_of_paths_is_what_the_model_knows():
     for name in ("moving-digits-ode", "moving-digits-ode-variational"):
         recipe = resolve(name, SHRUNKEN["ode-video"])
-        model, spec = build_model(recipe, (1, 32, 32)), recipe.model
+        model, spec = build_model(recipe, (1, 16, 16)), recipe.model
         assert (spec.tasks, spec.known, spec.frames, spec.variational) == (
             model.tasks,
             model.p,
             model.k,
             model.variational,
         )
-        assert build_data(recipe).shape == (20, 1, 32, 32)
+        assert build_data(recipe).shape == (20, 1, 16, 16)
         assert not build_data(recipe).stochastic
     assert build_data(resolve("moving-digits-ode-two")).digits == 2
 
@@ -424,6 +433,8 @@ def test_a_recipe_of_the_published_scale_has_its_number_of_weights():
         (["model.context=21"], "context is 21 of a window of 20"),
         (["model.objective=predict", "model.context=20"], "leave some to predict"),
         (["model.encoder={kind: stack, count: 11}"], "encoder.count is 11"),
+        (["model.compared=21"], "compared is 21, and to both there are 20 frames"),
+        (["model.compared=11", "model.objective=reconstruct"], "to reconstruct there are 10 frames"),
         (["model.order=2", "model.still=1"], "31 numbers of the state move"),
         (["model.encoder.cell=lstm"], "it can be gru or rnn"),
         (["model.sigma=0"], "must be above 0"),

@@ -41,6 +41,7 @@ def test_a_file_without_a_name_is_called_by_its_file(tmp_path):
     ("override", "read"),
     [
         ("training.lr=1e-4", lambda recipe: recipe.training.lr == 1e-4),  # text to YAML 1.1
+        ("training.players.model.lr=1e-4", lambda recipe: recipe.training.options().of("model").lr == 1e-4),
         ("training.steps=1e5", lambda recipe: recipe.training.steps == 100_000),
         ("model.network.mult=1,2,4", lambda recipe: recipe.model.network.mult == (1, 2, 4)),
         ("model.network.mult=[1, 2]", lambda recipe: recipe.model.network.mult == (1, 2)),
@@ -92,6 +93,7 @@ def test_overrides_apply_in_order():
         ("data.size=-3", "data.size is -3; it must be 1 or more."),
         ("data.resize=big", "data.resize is 'big'; write it as true, false, or the short side in pixels, such as 64."),
         ("model.network.mult=1,a", "model.network.mult is '1,a'; write it as 1,2,2."),
+        ("training.players.model.lr=fast", "players.model: lr='fast': it must be a number above 0."),
         ("training.betas=0.9,0.99", "training.betas is '0.9,0.99'; write it as [0.9,0.999]."),
         ("data=5", "data is 5, where keys and values are wanted"),
         ("model.network.mult=[]", "model.network.mult is []; write it as 1,2,2."),

@@ -122,7 +122,7 @@ class Body(nn.Module):
         if isinstance(numbers, int):
             return self._known(find_gender(numbers))
         rows = {number: self._known(find_gender(number)) for number in set(numbers)}
-        return torch.tensor([rows[number] for number in numbers], device=self.rest.device)
+        return torch.tensor([rows[number] for number in numbers], dtype=torch.long, device=self.rest.device)
 
     def _known(self, number: int) -> int:
         if GENDERS[number] not in self.genders:

@@ -1,17 +1,15 @@
 """Official body files (SMPL, SMPL-H, SMPL-X) and our own, read without running anything of them."""
 
-import io
 import os
 import re
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unveil.body.array_files import read_fields
 from unveil.body.arrays import SHAPES, BodyArrays
 from unveil.body.joints import GENDERS, JOINTS, PARENTS, find_gender
 from unveil.body.parametric import Body
@@ -96,8 +94,7 @@ def _read(path: Path, gender: str | None) -> dict[str, BodyArrays]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError("it is larger than any body")
-        data = path.read_bytes()
-        fields = _npz(data) if data[:2] == b"PK" else _unpickled(data)
+        fields = read_fields(path.read_bytes())
         if not isinstance(fields, Mapping):
             raise DataError("it holds no named arrays")
         if "genders" in fields:
@@ -108,42 +105,6 @@ def _read(path: Path, gender: str | None) -> dict[str, BodyArrays]:
         raise DataError(f"The body '{path}' cannot be read: {error.strerror or error}.") from None
     except DataError as error:
         raise DataError(f"'{path}' is no body that can be read: {str(error).rstrip('.')}.") from None
-
-
-def _npz(data: bytes) -> dict[str, Any]:
-    fields = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for info in archive.infolist():
-                if info.file_size > _LARGEST:
-                    raise DataError(f"its member {info.filename} is larger than any body's")
-                member = archive.read(info)
-                try:
-                    array = np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
-                except ValueError:
-                    array = _objects(member)
-                fields[info.filename.removesuffix(".npy")] = array
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"it is a damaged archive ({error})") from None
-    return fields
-
-
-def _objects(member: bytes) -> Any:
-    """An array of objects, through the restricted reader: what follows the header is a pickle."""
-    file = io.BytesIO(member)
-    try:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        read(file)
-    except ValueError as error:
-        raise DataError(f"it holds a damaged array ({error})") from None
-    return _unpickled(file.read())
-
-
-def _unpickled(data: bytes) -> Any:
-    from unveil.body.restricted_pickle import read_arrays  # scipy takes a second to import
-
-    return read_arrays(data)
 
 
 def _text(value: Any) -> str:

@@ -68,6 +68,8 @@ def train(
         use = f" Look at it: unveil sample {quoted} --out samples.png"
     elif run.recipe.model.kind == "codec":
         use = f" Use it: unveil codec encode PICTURE --codec {quoted} --out small.uvc"
+    elif run.recipe.model.kind == "pose-ik":
+        use = f" Use it: unveil pose solve --run {quoted} --effectors wishes.json --out pose.glb"
     elif run.recipe.model.kind == "classifier":
         use = f" Measure with it: unveil evaluate RUN --features {quoted}"
     stdout().print(done + use, markup=False)

@@ -65,6 +65,8 @@ def find_clips(source: Source) -> FoundClips:
         DataError: it holds none.
     """
     path = source.path
+    if source.kind in ("motions", "bvh"):
+        raise DataError(f"'{source.name}' holds motions of people, not clips; give {ACCEPTED}.")
     if path is None or source.kind in ("idx", "hub"):
         raise DataError(f"'{source.name}' holds pictures, not clips; give {ACCEPTED}.")
     if source.kind in ("folder", "videos"):
@@ -82,6 +84,11 @@ def clips_of_array(array: np.ndarray, where: str, fps: float | None = None) -> l
     """
     channels = array.ndim == 4 and bool({1, 3} & {array.shape[1], array.shape[3]})
     many = array.ndim == 5 or (array.ndim == 4 and not channels)
+    if array.ndim == 4 and many and array.shape[3] in (2, 4):  # no video is so narrow
+        raise DataError(
+            f"{where} has the shape {array.shape}, as of frames with {array.shape[3]} channels; clips have 1 (grey) or 3 "
+            "(RGB), so leave the transparency out."
+        )
     if array.ndim not in (3, 4, 5) or 0 in array.shape:
         raise DataError(
             f"{where} has the shape {array.shape}; a clip is (T, H, W, C), (T, C, H, W) or, if grey, (T, H, W), and many "

@@ -33,7 +33,7 @@ from unveil.data.store import digest
 Shape = tuple[int, int, int, int]
 """(T, C, H, W) of a clip."""
 
-_VERSION = 1
+_VERSION = 2
 _MEMORY = 64 << 20  # bytes of frames, in all, that are kept in memory
 _EFFORT = (
     1 << 30

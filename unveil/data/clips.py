@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from unveil.core.errors import DataError
-from unveil.data.decoding import UnreadableError, decode
+from unveil.data.decoding import UnreadableError, decode, flatten
 from unveil.data.folders import reason, shown
 from unveil.data.framing import Frame
 from unveil.data.store import digest
@@ -195,7 +195,7 @@ def in_order(name: str) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """A GIF, an APNG or an animated WebP; it is read from its beginning each time."""
+    """A GIF, an APNG or an animated WebP, white where it is transparent; it is read from its beginning each time."""
 
     name: str
     path: Path
@@ -241,7 +241,7 @@ class Animation:
             with Image.open(self.path) as image:
                 for number in wanted:
                     image.seek(number)
-                    yield np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB").convert("RGB"))
+                    yield np.asarray(flatten(image, "white").convert("RGB"))
         except Exception as error:
             raise UnreadableError(reason(error)) from None
 

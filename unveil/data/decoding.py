@@ -130,7 +130,7 @@ def decode(raw: bytes, name: str, frame: Frame, channels: int | None, behind: st
             # A JPEG may be decoded at a half, a quarter or an eighth; twice the goal is left to the fine resampling.
             scale = 2 * max(tall / height, wide / width)
             image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-            flat = _flatten(image, behind)
+            flat = flatten(image, behind)
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -166,7 +166,7 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in _UPRIGHT else 1
 
 
-def _flatten(image: Image.Image, behind: str) -> Image.Image:
+def flatten(image: Image.Image, behind: str) -> Image.Image:
     """Bring any mode to 8 bits, grey ("L") or "RGB"; what shines through is `behind`."""
     if image.mode.startswith("I"):
         values = np.asarray(image)

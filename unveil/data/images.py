@@ -128,6 +128,10 @@ def _read(place: Source, split: Split) -> Found:
             raise DataError(f"'{name}' holds points, not pictures; open it with unveil.data.points.open_points.")
         case Source("moving-digits" | "video" | "videos"):
             raise DataError(_of_video(place))
+        case Source("motions" | "bvh"):
+            raise DataError(
+                f"'{place.name}' holds motions of people, not pictures; train a model of poses on it, or give pictures."
+            )
         case Source("embedded", "digits"):
             return read_digits()
         case Source("embedded", "photos"):

@@ -17,6 +17,7 @@ from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, reason, shown
 
 POINTS = ("eight-gaussians",)
 MOVING = "moving-digits"
+MOTIONS = "motions"
 PHOTOS = {
     "astronaut": ("skimage", "data/astronaut.png"),
     "chelsea": ("skimage", "data/chelsea.png"),
@@ -29,17 +30,19 @@ PHOTOS = {
     "flower": ("sklearn", "datasets/images/flower.jpg"),
 }
 """The photographs of the source `photos`, and of `photos/NAME` one by one: which package brings each, and where."""
-EMBEDDED = ("digits", "photos", MOVING, *POINTS)
-"""Sources that are always there; MOVING holds clips, and those among POINTS hold no pictures at all."""
+EMBEDDED = ("digits", "photos", MOVING, MOTIONS, *POINTS)
+"""Sources that are always there; MOVING holds clips; MOTIONS, of bodies, and those among POINTS hold no pictures at all."""
 PREFIXES = ("hf:", f"{MOVING}:", "photos/")
 """What a source that is no path begins with."""
+BVH = (".bvh", ".bvh.gz")
 ACCEPTED = (
     "a folder of images or of clips, one image, one video, an .npz, .npy or idx(.gz) file, "
     f"an embedded source ({', '.join(EMBEDDED)}) or hf:NAME for a Hugging Face data set"
 )
 IDX = re.compile(r"[-.]idx(\d(-ubyte)?)?(\.gz)?$", re.IGNORECASE)
 
-Kind = Literal["embedded", "points", "moving-digits", "hub", "folder", "image", "npz", "npy", "idx", "video", "videos"]
+Kind = Literal["embedded", "points", "moving-digits", "hub", "folder", "image", "npz", "npy", "idx", "video", "videos",
+    "motions", "bvh"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def check_source(source: str | os.PathLike[str]) -> Source:
         return Source("moving-digits", MOVING)
     if text.startswith(f"{MOVING}:"):
         return _moving(text[len(MOVING) + 1 :])
+    if text == MOTIONS:
+        return Source("motions", MOTIONS)
     if text in EMBEDDED:
         return Source("points" if text in POINTS else "embedded", text)
     if text.startswith("photos/") and not Path(text).exists():
@@ -152,6 +157,8 @@ def _file(path: Path) -> Source:
         kind = "npz" if suffix == ".npz" else "npy"
     elif suffix in VIDEO:
         kind = "video"
+    elif path.name.lower().endswith(BVH):
+        kind = "bvh"
     elif suffix in SUFFIXES or suffix in ANIMATED:
         kind = "image"
     else:
@@ -181,6 +188,8 @@ def _folder(path: Path) -> Source:
         return Source("folder", name, path)
     if next(walk(path, suffixes=VIDEO | ARRAYS | ANIMATED), None) is not None:
         return Source("videos", name, path)
+    if any(name.lower().endswith(BVH) for name in walk(path, suffixes=(".bvh", ".gz"))):
+        return Source("bvh", name, path)
     raise DataError(
         f"The folder '{shown(path)}' holds no images and no video, nor does any folder in it. "
         f"Files that end in {' '.join(sorted(SUFFIXES))} are taken for images, and those in {' '.join(sorted(VIDEO))} for "

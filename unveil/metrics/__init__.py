@@ -23,6 +23,11 @@ from unveil.metrics.frechet_video import random_clip_space as random_clip_space
 from unveil.metrics.inception_score import inception_score as inception_score
 from unveil.metrics.kernel_distance import kernel_distance as kernel_distance
 from unveil.metrics.measure import Measure as Measure
+from unveil.metrics.pose import effector_error as effector_error
+from unveil.metrics.pose import geodesic_error as geodesic_error
+from unveil.metrics.pose import mpjpe_abs as mpjpe_abs
+from unveil.metrics.pose import mpjpe_root as mpjpe_root
+from unveil.metrics.pose import pa_mpjpe as pa_mpjpe
 from unveil.metrics.precision_recall import precision_recall as precision_recall
 from unveil.metrics.psnr import measure_psnr as measure_psnr
 from unveil.metrics.psnr import psnr as psnr

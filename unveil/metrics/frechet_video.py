@@ -60,8 +60,8 @@ def measure_frechet(
         made: (B, n, T, C, H, W) in [-1, 1].
         truth: (B', T, C, H, W) in [-1, 1]; as many clips as are there, not only those that were continued.
         space: features of clips.
-        known: frames that were given, (B, p, C, H, W), which are put before what was made; those of the true clips must be
-            the first B of `truth` then, and the same frames are put before these.
+        known: frames that were given, (B, p, C, H, W), which are put before what was made and before the true clips, of
+            which there must be B then. Where frames were given after what was made, put the clips together yourself.
         split: which clips are the true ones.
         preprocessing: what else is to be known, for the record.
         batch_size: clips at a time.

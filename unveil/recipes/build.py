@@ -13,6 +13,8 @@ from unveil.data.found import Split
 from unveil.data.moving_digits import MovingDigits
 from unveil.data.photograph import Photograph
 from unveil.data.points import Points, open_points
+from unveil.data.poses import Poses
+from unveil.data.random_poses import RandomPoses
 from unveil.data.videos import Videos
 from unveil.models.classifier import FeatureClassifier
 from unveil.models.diffusion import Diffusion
@@ -23,6 +25,7 @@ from unveil.recipes.build_hat import build_hat
 from unveil.recipes.build_multires_cnf import build_multires_cnf
 from unveil.recipes.build_ode_video import build_ode_video
 from unveil.recipes.build_parts import build_covariance, build_network, build_schedule
+from unveil.recipes.build_pose import build_pose_ik, build_poses
 from unveil.recipes.build_restoration import build_denoiser, build_restoration
 from unveil.recipes.build_single_image import build_photograph, build_single_image
 from unveil.recipes.build_video import build_clips, build_video_diffusion
@@ -31,6 +34,7 @@ from unveil.recipes.distillation import DistilledSpec
 from unveil.recipes.hat import HatSpec
 from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.recipes.pose import PoseIKSpec
 from unveil.recipes.restoration import BlindDenoiserSpec, RestorationSpec
 from unveil.recipes.schema import ClassifierSpec, DiffusionSpec, Recipe
 from unveil.recipes.single_image import SingleImageSpec
@@ -39,8 +43,8 @@ from unveil.recipes.video import VideoDiffusionSpec
 
 def build_data(
     recipe: Recipe, *, source: str | Path | None = None, split: Split | None = None, progress: Progress | None = None
-) -> Images | Points | Videos | MovingDigits | Photograph:
-    """Open the images of a recipe, its points or its clips.
+) -> Images | Points | Videos | MovingDigits | Photograph | Poses | RandomPoses:
+    """Open the images of a recipe, its points, its clips or its poses.
 
     Args:
         recipe: how images come to one size.
@@ -60,6 +64,8 @@ def build_data(
         return build_clips(recipe.model, spec, source, split or spec.split, progress)
     if isinstance(recipe.model, SingleImageSpec):
         return build_photograph(spec, source)
+    if isinstance(recipe.model, PoseIKSpec):
+        return build_poses(recipe.model, spec, source, split or spec.split, progress)
     if check_source(source).kind == "points":
         return _build_points(recipe, str(source), split or spec.split)
     if spec.dimension is not None:
@@ -140,6 +146,8 @@ def build_model(recipe: Recipe, shape: Sequence[int], classes: int | None = None
                 return build_hat(spec, shape)
             case MultiResCNFSpec() as spec:
                 return build_multires_cnf(spec, shape)
+            case PoseIKSpec() as spec:
+                return build_pose_ik(spec, shape)
 
 
 def build_diffusion(spec: DiffusionSpec, shape: Sequence[int], classes: int | None) -> Diffusion:

@@ -72,8 +72,8 @@ def _generator(spec: HatSpec, shape: Sequence[int]) -> nn.Module:
 
 def _energy(spec: HatSpec, shape: Sequence[int]) -> nn.Module:
     match spec.energy:
-        case PointEnergySpec(hidden=hidden):
-            return PointEnergy(shape[0], hidden=hidden)
+        case PointEnergySpec(hidden=hidden, zoom=zoom):
+            return PointEnergy(shape[0], hidden=hidden, zoom=zoom)
         case ImageEnergySpec() as energy:
             made = ImageEnergy(shape[0], **energy.model_dump(exclude={"kind"}))
             _check_sides("energy", shape, made.divisor)

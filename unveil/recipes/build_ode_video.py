@@ -9,7 +9,8 @@ from unveil.recipes.build_multires_cnf import build_solver
 from unveil.recipes.ode_video import ODEVideoSpec, RecurrentSpec, StackSpec
 
 _LEARNING = (
-    "window", "context", "objective", "sigma", "beta", "warmup", "free_bits", "hide", "agreement", "stop", "autoencode",
+    "window", "context", "objective", "compared", "horizon", "sigma", "beta", "warmup", "free_bits", "hide", "agreement",
+    "stop", "autoencode",
 )  # fmt: skip
 
 

@@ -53,6 +53,7 @@ class PointEnergySpec(Spec):
 
     kind: Literal["point-energy"]
     hidden: Count = 128
+    zoom: Positive = Field(default=1.0, description="what points are multiplied by first, to see finer")
 
 
 class ChainSpec(Spec):

@@ -49,6 +49,12 @@ class ODEVideoSpec(Spec):
     objective: Literal["reconstruct", "predict", "both"] = Field(
         default="both", description="which frames of a training clip are compared: the known ones, the rest, or all"
     )
+    compared: Count | None = Field(
+        default=None, description="how many of these are compared in a step, drawn anew for each; all without it"
+    )
+    horizon: Whole = Field(
+        default=0, ge=0, description="steps in which these grow from the two next to where the path begins to all"
+    )
     sigma: Positive = Field(default=0.3, description="spread of a pixel; variational models")
     beta: float = Field(default=1.0, ge=0, description="weight of the divergence from the prior; variational models")
     warmup: Whole = Field(default=0, ge=0, description="steps in which that weight rises from 0")
@@ -68,6 +74,11 @@ class ODEVideoSpec(Spec):
     def _check(self) -> Self:
         if self.context > self.window or (self.context == self.window and self.objective == "predict"):
             raise ValueError(f"context is {self.context} of a window of {self.window} frames; leave some to predict")
+        targets = {"reconstruct": self.context, "predict": self.window - self.context, "both": self.window}[
+            self.objective
+        ]
+        if self.compared is not None and self.compared > targets:
+            raise ValueError(f"compared is {self.compared}, and to {self.objective} there are {targets} frames")
         if isinstance(self.encoder, StackSpec) and self.encoder.count > self.context:
             raise ValueError(f"encoder.count is {self.encoder.count}, and the context has {self.context} frames")
         moving = self.latent + self.augment - self.still

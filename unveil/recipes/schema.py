@@ -7,7 +7,7 @@ name in `ModelSpec`, and one more `case` in `build.py`. Nothing here imports tor
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from unveil.recipes.choices import CHAINS, CODE_SAMPLERS, Sampler, either
 from unveil.recipes.codec import CodecDiffusionSpec, CodecSpec
@@ -16,11 +16,12 @@ from unveil.recipes.distillation import DistilledSpec
 from unveil.recipes.hat import HatSpec
 from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.recipes.pose import PoseIKSpec
 from unveil.recipes.restoration import BlindDenoiserSpec, RestorationSpec
 from unveil.recipes.single_image import SingleImageSpec
 from unveil.recipes.spec import Count, Size, Spec, Whole
 from unveil.recipes.video import VideoDiffusionSpec
-from unveil.training.options import Decay, Options, Precision
+from unveil.training.options import ClipMode, Decay, Options, Precision
 
 # --- models ----------------------------------------------------------------------------------------------------------
 
@@ -45,7 +46,8 @@ ModelSpec = Annotated[
     | CodecSpec
     | CodecDiffusionSpec
     | MultiResCNFSpec
-    | HatSpec,
+    | HatSpec
+    | PoseIKSpec,
     Field(discriminator="kind"),
 ]
 
@@ -87,6 +89,14 @@ class DataSpec(Spec):
     class_names: tuple[str, ...] | None = Field(default=None, description="what the classes are called, in their order")
 
 
+def _as_number(value: object) -> object:
+    """A number that YAML takes for a word, such as 1e-3, which it wants written as 1.0e-3."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 class TrainingSpec(Spec):
     """How long and how to train: a number of steps, and `unveil.training.options.Options`, which checks the values."""
 
@@ -98,6 +108,9 @@ class TrainingSpec(Spec):
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     clip: float = Field(default=1.0, description="largest norm of the gradient; 0 leaves it alone")
+    clip_mode: ClipMode = Field(
+        default="together", description="or normalise: each parameter's gradient gets that norm"
+    )
     ema: float = Field(default=0.9999, description="weight of the past in the average of the weights; 0 keeps none")
     precision: Precision = "fp32"
     compile: bool = False
@@ -108,7 +121,9 @@ class TrainingSpec(Spec):
     save_every: Whole = 1000
     sample_every: Whole = Field(default=1000, description="steps between grids of samples; 0 makes none")
     keep: Whole = Field(default=2, description="checkpoints that stay on disk")
-    players: Mapping[str, Mapping[str, Any]] = Field(default={}, description="options of single players")
+    players: Mapping[str, Mapping[str, Annotated[Any, BeforeValidator(_as_number)]]] = Field(
+        default={}, description="options of single players"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -154,6 +169,11 @@ class Recipe(Spec):
                     f"sampling.steps is {self.sampling.steps}, and {self.sampling.sampler} walks the schedule's own steps, "
                     f"of which there are {length}; take 1 to {length}"
                 )
+        if isinstance(self.model, HatSpec) and self.model.bank < self.training.batch_size:
+            raise ValueError(
+                f"model.bank keeps {self.model.bank} pairs and training.batch_size is {self.training.batch_size}; make the "
+                "bank larger, or the batch smaller"
+            )
         given: dict[str, object] = {
             "digits": self.data.digits,
             "walls": self.data.walls,

@@ -7,6 +7,7 @@ from unveil.core.errors import DataError
 from unveil.data.folders import shown
 from unveil.data.sources import check_source
 from unveil.recipes import Recipe
+from unveil.recipes.pose import PoseIKSpec
 from unveil.tasks.report import Report
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from unveil.data.moving_digits import MovingDigits
     from unveil.data.photograph import Photograph
     from unveil.data.points import Points
+    from unveil.data.poses import Poses
+    from unveil.data.random_poses import RandomPoses
     from unveil.data.videos import Videos
 
 NAMED = 5
@@ -23,8 +26,8 @@ NAMED = 5
 
 def open_data(
     recipe: Recipe, *, source: str | Path | None = None, split: "Split | None" = None, report: Report
-) -> "Images | Points | Videos | MovingDigits | Photograph":
-    """Open a recipe's images or points, or others as the recipe would, and tell what could not be read.
+) -> "Images | Points | Videos | MovingDigits | Photograph | Poses | RandomPoses":
+    """Open a recipe's images, points or poses, or others as the recipe would, and tell what could not be read.
 
     Raises:
         DataError: they are missing or damaged, or neither grey nor in colour.
@@ -32,11 +35,12 @@ def open_data(
     from unveil.data.points import Points
     from unveil.recipes.build import build_data
 
-    with report.bar("reading images") as progress:
+    what = "motions" if isinstance(recipe.model, PoseIKSpec) else "images"
+    with report.bar(f"reading {what}") as progress:
         images = build_data(recipe, source=source, split=split, progress=progress)
     if isinstance(images, Points):
         return images
-    if images.shape[-3] not in (1, 3):
+    if images.shape[-3] not in (1, 3) and not isinstance(recipe.model, PoseIKSpec):
         raise DataError(
             f"The pictures of '{images.name}' have {images.shape[-3]} channels; a model learns from grey ones, of 1 channel, "
             "or from RGB, of 3. Leave the others out of the array."
@@ -64,14 +68,19 @@ def open_pictures(
 
     images = open_data(recipe, source=source, split=split, report=report)
     if not isinstance(images, Images):
-        what = "points" if isinstance(images, Points) else "video"
+        poses = isinstance(recipe.model, PoseIKSpec)
+        what = "points" if isinstance(images, Points) else "motions of people" if poses else "video"
         raise DataError(f"'{images.name}' holds {what}, and this asks for pictures.")
     return images
 
 
-def with_found(recipe: Recipe, data: "Images | Points | Videos | MovingDigits | Photograph") -> Recipe:
+def with_found(
+    recipe: Recipe, data: "Images | Points | Videos | MovingDigits | Photograph | Poses | RandomPoses"
+) -> Recipe:
     """A recipe with what only the data could tell: size, channels, classes and their names, or how many numbers a point has."""
     found: dict[str, object]
+    if isinstance(recipe.model, PoseIKSpec):
+        return recipe  # a pose has the same numbers everywhere
     if len(data.shape) == 1:
         found = {"dimension": data.shape[0]}
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from unveil.core.errors import RunError
 from unveil.recipes import Recipe, resolve
 from unveil.recipes.library import RECIPE_FILE
+from unveil.recipes.pose import POSE, PoseIKSpec
 from unveil.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ class Run:
 
 
 def shape_of(recipe: Recipe, path: Path) -> tuple[int, ...]:
-    """The shape of one sample of a run, (C, H, W), or (d,) where its data are points.
+    """The shape of one sample of a run, (C, H, W), (d,) where its data are points, or (24, 3, 3) where they are poses.
 
     Raises:
         RunError: the run's recipe does not say.
     """
+    if isinstance(recipe.model, PoseIKSpec):
+        return POSE
     if recipe.data.dimension is not None:
         return (recipe.data.dimension,)
     if recipe.data.size is None or recipe.data.channels is None:

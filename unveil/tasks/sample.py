@@ -78,7 +78,9 @@ def check_sampling(
     elif isinstance(spec, CodecDiffusionSpec):
         _check_codes(spec, steps=steps, sampler=sampler, guidance=guidance)
     elif not isinstance(spec, DiffusionSpec | VideoDiffusionSpec):
-        does = {"classifier": "measures pictures", "codec": "makes pictures small"}.get(spec.kind, "cleans pictures")
+        does = {"classifier": "measures pictures", "codec": "makes pictures small", "pose-ik": "poses bodies"}.get(
+            spec.kind, "cleans pictures"
+        )
         raise ConfigError(
             f"The run is a {spec.kind}, which {does} and makes none; give the run of a diffusion or of a restoration model."
         )

@@ -10,9 +10,11 @@ from unveil.data.sources import EMBEDDED, PREFIXES
 from unveil.recipes import Recipe, dump, resolve
 from unveil.recipes.library import RECIPE_FILE, names
 from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.recipes.pose import PoseIKSpec
 from unveil.recipes.video import VideoDiffusionSpec
 from unveil.tasks.film import CLIPS, course, film
 from unveil.tasks.images import absolute, open_data, with_found
+from unveil.tasks.pose_picture import solved_beside_true
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.resuming import check_progress, check_unchanged
 from unveil.tasks.run import Run, read_recipe
@@ -147,6 +149,8 @@ def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcom
     model: Any = build_model(recipe, images.shape, images.classes)
     if plan.ready is not None:
         plan.ready(model)
+    for note in getattr(model, "notes", ()):
+        report.say(note)
     folder = RunFolder(plan.path)
     outcome = fit(
         model,
@@ -237,7 +241,8 @@ def _pictures(recipe: Recipe, folder: RunFolder, data: Any) -> "Hook":
         from unveil.tasks.scatter import scatter
 
         model: Any = moment.model
-        if not moment.main or not hasattr(model, "sample"):
+        poses = isinstance(recipe.model, PoseIKSpec)
+        if not moment.main or not (poses or hasattr(model, "sample")):
             return
         points = recipe.data.dimension is not None
         count = POINTS if points else PICTURES
@@ -250,6 +255,8 @@ def _pictures(recipe: Recipe, folder: RunFolder, data: Any) -> "Hook":
             if isinstance(recipe.model, ODEVideoSpec | VideoDiffusionSpec):
                 clips = data.batch(range(min(CLIPS, len(data))))[0]
                 x = course(model, clips) if isinstance(recipe.model, ODEVideoSpec) else film(model, clips, options)
+            elif poses:
+                x = solved_beside_true(model, data)
             elif hasattr(model, "preview"):
                 x = model.preview()
             else:

@@ -80,6 +80,12 @@ def bones_figure(
     return Figure(torch.from_numpy(np.concatenate(vertices)).float(), torch.from_numpy(np.concatenate(faces)), colour)
 
 
+def ball_figure(place: Tensor, radius: float, colour: Sequence[float] = ORANGE) -> Figure:
+    """A ball about a place, (3,), of a radius in metres."""
+    vertices, faces = _ball(place.double().numpy(), radius)
+    return Figure(torch.from_numpy(vertices).float(), torch.from_numpy(faces), colour)
+
+
 def in_a_row(figures: Sequence[Figure], gap: float = 0.2, turn: float = 20.0) -> list[Figure]:
     """The figures beside one another, each standing on the floor.
 

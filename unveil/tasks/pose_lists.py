@@ -1,0 +1,85 @@
+"""Effectors, and whose pose they are of, in JSON files."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unveil.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from unveil.body import Effectors, Pose
+
+_LARGEST = 16 << 20
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a file asks.
+
+    Attributes:
+        effectors: a list of plain objects; see `unveil.body.Effectors.of`.
+        betas: the shape, if the file tells.
+        gender: if the file tells.
+    """
+
+    effectors: list[dict[str, Any]]
+    betas: tuple[float, ...] | None = None
+    gender: str | None = None
+
+
+def read_wish(path: str | Path) -> Wish:
+    """Read a list of effectors, or an object with "effectors" and, if wanted, "betas" and "gender".
+
+    Raises:
+        DataError: there is no such file, or it holds something else.
+    """
+    place = Path(path).expanduser()
+    try:
+        if place.stat().st_size > _LARGEST:
+            raise DataError(f"'{path}' is larger than any list of effectors.")
+        value = json.loads(place.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"'{path}' is no JSON that can be read: {error}.") from None
+    whole = value if isinstance(value, Mapping) else {"effectors": value}
+    effectors = whole.get("effectors")
+    if not isinstance(effectors, list):
+        raise DataError(
+            f'\'{path}\' holds no list of effectors, such as [{{"type": "position", "joint": "head", ...}}].'
+        )
+    betas, gender = whole.get("betas"), whole.get("gender")
+    if betas is not None:
+        if not isinstance(betas, list) or not all(isinstance(x, int | float) for x in betas):
+            raise DataError(f"'{path}': betas must be a list of numbers.")
+        betas = tuple(float(x) for x in betas)
+    if gender is not None and not isinstance(gender, str):
+        raise DataError(f"'{path}': gender must be male, female or neutral.")
+    return Wish(effectors, betas, gender)
+
+
+def shape_numbers(betas: "tuple[float, ...] | list[float] | None") -> tuple[float, ...]:
+    """Ten numbers of a shape; those not given are 0.
+
+    Raises:
+        ConfigError: there are more than ten, or one is not finite.
+    """
+    given = tuple(float(x) for x in betas or ())
+    if len(given) > 10 or not all(abs(x) < float("inf") for x in given):
+        raise ConfigError(f"A shape is ten finite numbers at most; {len(given)} were given.")
+    return given + (0.0,) * (10 - len(given))
+
+
+def plain_pose(pose: "Pose", effectors: "Effectors | None", joints: Any) -> dict[str, Any]:
+    """One pose as plain values for JSON; `joints` are where its joints are, (24, 3)."""
+    from unveil.body import GENDERS, JOINTS
+
+    return {
+        "gender": GENDERS[int(pose.gender[0])],
+        "betas": pose.betas[0].tolist(),
+        "effectors": [] if effectors is None else effectors.plain(),
+        "pose": {"rotations": pose.rotations[0].tolist(), "pelvis": pose.pelvis[0].tolist()},
+        "joints": dict(zip(JOINTS, joints.tolist(), strict=True)),
+    }

@@ -1,0 +1,257 @@
+"""From a few effectors to a pose, and from a pose back to a few effectors."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unveil.core.errors import ConfigError
+from unveil.core.numbers import check_amount, check_whole
+from unveil.tasks.pose_lists import Wish, plain_pose, read_wish, shape_numbers
+from unveil.tasks.pose_run import check_poser, load_poser
+from unveil.tasks.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unveil.body import Body, Effectors, Pose
+
+POSES = (".npz", ".bvh", ".glb", ".json")
+"""What a pose is written as."""
+REFINED = 10
+"""Steps of refinement after the network."""
+_FARTHEST = 1000.0  # metres, beyond which single precision knows no millimetres
+_NO_METRES = 10.0  # metres that nobody misses by who writes metres
+_LARGEST = 16 << 20
+
+
+@dataclass(frozen=True)
+class SolvedPose:
+    """A pose and how well it does what was asked.
+
+    Attributes:
+        pose: one pose.
+        body: whose it is.
+        effectors: what was asked, without those of weight 0.
+        missed: what each is missed by, metres for positions and radians for the others.
+        reached: whether that is next to nothing, or within the tolerance.
+    """
+
+    pose: "Pose" = field(repr=False)
+    body: "Body" = field(repr=False)
+    effectors: "Effectors" = field(repr=False)
+    missed: tuple[float, ...]
+    reached: tuple[bool, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each effector that is not reached."""
+        from unveil.body import JOINTS
+        from unveil.body.effectors import KINDS
+
+        found = []
+        for place, (missed, reached) in enumerate(zip(self.missed, self.reached, strict=True)):
+            if not reached:
+                kind, joint = (int(part[0, place]) for part in (self.effectors.kind, self.effectors.joint))
+                far = f"{1000 * missed:.0f} mm" if KINDS[kind] == "position" else f"{missed * 57.29578:.0f} degrees"
+                found.append(
+                    f"The {KINDS[kind]} of {JOINTS[joint]} is missed by {far}; this is the nearest pose found."
+                )
+        positions = self.effectors.kind[0].tolist()
+        if any(far > _NO_METRES for far, kind in zip(self.missed, positions, strict=True) if KINDS[kind] == "position"):
+            found.append("Places are metres; were these centimetres or millimetres?")
+        return tuple(found)
+
+    def picture(self) -> "Tensor":
+        """The body, and its bones with the effectors, side by side, (3, H, W) in [-1, 1]."""
+        from unveil.tasks.pose_render import body_figure, effector_figure, row_of
+
+        return row_of([body_figure(self.body, self.pose), effector_figure(self.body, self.pose, self.effectors)])
+
+
+def solve(
+    effectors: "str | Path | Sequence[Mapping[str, Any]] | Effectors",
+    run: "Run | str | Path | None" = None,
+    *,
+    betas: Sequence[float] | None = None,
+    gender: str | None = None,
+    refine: int = REFINED,
+    limits: bool = True,
+) -> SolvedPose:
+    """Find a pose that does what effectors ask.
+
+    Args:
+        effectors: of one pose, or a JSON file with a list of them.
+        run: what knows poses; the one that comes with the library when None.
+        betas: the shape, up to ten numbers; that of the file, or the average, when None.
+        gender: male, female or neutral; that of the file, or neutral, when None.
+        refine: steps of refinement until the effectors are met; 0 is what the network says.
+        limits: keep joints within the limits of a human's.
+
+    Raises:
+        ConfigError: an effector is wrong, which is named; a number cannot be; or no position is asked.
+        DataError: the file cannot be read.
+        RunError: the run cannot be used.
+    """
+    check_whole("refine", refine, 0)
+    wish = read_wish(effectors) if isinstance(effectors, str | Path) else Wish(effectors)  # type: ignore[arg-type]
+    shape = shape_numbers(betas if betas is not None else wish.betas)  # type: ignore[arg-type]
+    if not isinstance(run, Run):
+        check_poser(run)
+
+    import torch
+
+    from unveil.body import Effectors, find_gender
+    from unveil.body import refine as refined
+
+    asked = effectors if isinstance(effectors, Effectors) else Effectors.of(wish.effectors)
+    if len(asked) != 1:
+        raise ConfigError(f"Effectors of {len(asked)} poses were given; give those of one.")
+    number = torch.tensor([find_gender(gender or wish.gender or "neutral")])
+    asked.centre()
+    asked = asked.select(asked.weight[0].nonzero().squeeze(1))
+    _check_places(asked)
+    model = load_poser(run)
+    pose = model.solve(asked, torch.tensor([shape]), number)
+    done = refined(model.body, pose, asked, refine, limits=limits)
+    return SolvedPose(done.pose, model.body, asked, tuple(done.residuals[0].tolist()), tuple(done.reached[0].tolist()))
+
+
+def _check_places(asked: "Effectors") -> None:
+    from unveil.body import JOINTS, ROTATION
+
+    far = (asked.kind[0] != ROTATION) & (asked.data[0, :, :3].abs() > _FARTHEST).any(1)
+    if far.any():
+        joint = JOINTS[int(asked.joint[0, far][0])]
+        raise ConfigError(
+            f"An effector of the {joint} is farther than {_FARTHEST:.0f} m from the origin; move all nearer."
+        )
+
+
+@dataclass(frozen=True)
+class RecoveredEffectors:
+    """A few effectors that give a pose again.
+
+    Attributes:
+        effectors: the most telling first.
+        pose: what is made of them.
+        truth: the pose that they are of.
+        body: whose poses they are.
+        errors: the mean error of the joints with the first effectors, one more each time, metres.
+    """
+
+    effectors: "Effectors" = field(repr=False)
+    pose: "Pose" = field(repr=False)
+    truth: "Pose" = field(repr=False)
+    body: "Body" = field(repr=False)
+    errors: tuple[float, ...]
+
+    def picture(self) -> "Tensor":
+        """The true pose, its bones with the effectors, and what is made of these, side by side, (3, H, W) in [-1, 1]."""
+        from unveil.body.drawing.figures import BLUE
+        from unveil.tasks.pose_render import body_figure, effector_figure, row_of
+
+        asked = effector_figure(self.body, self.truth, self.effectors)
+        return row_of([body_figure(self.body, self.truth), asked, body_figure(self.body, self.pose, colour=BLUE)])
+
+
+def recover(
+    pose: "str | Path | Pose",
+    run: "Run | str | Path | None" = None,
+    *,
+    most: int = 8,
+    frame: int = 0,
+    tolerance: float = 0.010,
+    refine: int = 0,
+) -> RecoveredEffectors:
+    """Choose the few effectors with which a pose is found again.
+
+    Args:
+        pose: one pose, or a file of poses or motions.
+        run: what knows poses; the one that comes with the library when None.
+        most: effectors at most.
+        frame: which of a motion; negative ones are counted from its end.
+        tolerance: mean error of the joints that is near enough, metres.
+        refine: steps of refinement after the network, each time.
+
+    Raises:
+        ConfigError: a number cannot be, or the motion has no such frame.
+        DataError: the file cannot be read.
+        RunError: the run cannot be used.
+    """
+    check_whole("most", most)
+    check_whole("refine", refine, 0)
+    check_amount("tolerance", tolerance)
+    if not isinstance(run, Run):
+        check_poser(run)
+
+    from unveil.body import recover_effectors
+    from unveil.body.refining_solver import RefiningSolver
+
+    model = load_poser(run)
+    truth = read_pose(pose, model.body, frame) if isinstance(pose, str | Path) else pose
+    solver = RefiningSolver(model.body, model, steps=refine) if refine else model
+    found = recover_effectors(solver, model.body, truth, most=most, tolerance=tolerance)
+    return RecoveredEffectors(found.effectors, found.pose, truth, model.body, found.errors)
+
+
+def read_pose(path: "str | Path", body: "Body", frame: int = 0) -> "Pose":
+    """One frame of a file of a pose or a motion.
+
+    Raises:
+        ConfigError: there is no such frame.
+        DataError: it cannot be read.
+    """
+    import torch
+
+    from unveil.body import GENDERS, Pose, read_body_motion
+
+    if Path(path).suffix.lower() == ".json":
+        if frame not in (0, -1):
+            raise ConfigError(f"frame is {frame}; '{path}' holds one pose, which is frame 0.")
+        return _pose_of(path)
+    motion = read_body_motion(path, body)
+    if not -len(motion) <= frame < len(motion):
+        raise ConfigError(f"frame is {frame}; '{path}' has {len(motion)} frames, 0 to {len(motion) - 1}.")
+    at = frame % len(motion)
+    gender = torch.tensor([GENDERS.index(motion.gender)])
+    return Pose(motion.pose[at : at + 1], motion.pelvis[at : at + 1], motion.shape[None], gender)
+
+
+def _pose_of(path: "str | Path") -> "Pose":
+    import torch
+
+    from unveil.body import Pose, find_gender
+    from unveil.core.errors import DataError
+
+    try:
+        place = Path(path).expanduser()
+        if place.stat().st_size > _LARGEST:
+            raise DataError(f"'{path}' is larger than any pose.")
+        value = json.loads(place.read_text(encoding="utf-8"))
+        whole = value.get("pose") if isinstance(value, Mapping) else None
+        if not isinstance(whole, Mapping) or not {"rotations", "pelvis"} <= whole.keys():
+            raise DataError(f"'{path}' holds no pose; give what `pose solve --out NAME.json` writes.")
+        rotations, pelvis = (torch.tensor(whole[name], dtype=torch.float32) for name in ("rotations", "pelvis"))
+        betas = torch.tensor([shape_numbers(value.get("betas"))])
+        return Pose(
+            rotations[None], pelvis[None], betas, torch.tensor([find_gender(value.get("gender", "neutral"))])
+        ).checked()
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"'{path}' holds no pose that can be read: {str(error).rstrip('.')}.") from None
+
+
+def write_pose(pose: "Pose", out: Path, body: "Body", effectors: "Effectors | None" = None) -> None:
+    """Write one pose as .npz, .bvh, .glb, or .json with its effectors; what is there is replaced."""
+    from unveil.body import GENDERS, BodyMotion, write_body_motion
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix.lower() == ".json":
+        joints = pose.joints(body)[0][0]
+        out.write_text(json.dumps(plain_pose(pose, effectors, joints), indent=1) + "\n", encoding="utf-8")
+        return
+    motion = BodyMotion(pose.rotations, pose.pelvis, pose.betas[0], GENDERS[int(pose.gender[0])])
+    write_body_motion(motion, out, body)
