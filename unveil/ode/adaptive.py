@@ -83,60 +83,65 @@ class _Journey:
         Samples that have arrived stay in the batch with steps of length 0, so that a field may know its samples by row.
         """
         n, tableau = len(x), self.tableau
-        on_way = torch.ones(len(t), dtype=torch.bool)
-        cost = tableau.evaluations
+        arrived = torch.zeros(len(t), dtype=torch.bool)
+        cost, power = tableau.evaluations, -1 / tableau.order
+        assert tableau.error is not None
         # Where errors are mere rounding, a bolder factor would follow the rounding.
         rounding = 4 * torch.finfo(x.dtype).eps / max(self.rtol, self.atol)
-        most = min(max(0.9 * rounding ** (-1 / tableau.order), 2.0), 5.0)
+        most = min(max(0.9 * rounding**power, 2.0), 5.0)
+        # A step becomes 0.9 ratio^power times as long, between a fifth and `most` times.
+        least_ratio, largest_ratio = ((0.9 / factor) ** tableau.order for factor in (most, 0.2))
         farther = torch.maximum if self.sign > 0 else torch.minimum
+        size = x.detach().abs()
         going = len(t)
         while going:
             if self.evaluations + cost > self.budget:
                 raise DivergenceError(
-                    f"The ODE solver spent its budget at t = {float(t[on_way][0]):.5g} on the way to {target:.5g} with "
+                    f"The ODE solver spent its budget at t = {float(t[~arrived][0]):.5g} on the way to {target:.5g} with "
                     f"{going} samples to go; raise max_evaluations={self.budget}, loosen rtol={self.rtol:g} and "
                     f"atol={self.atol:g}, or take a solver of fixed steps."
                 )
             left = target - t
             # Where two steps will do, they are of one size: a long one and a crumb would cost as much and err more.
-            count = (left / h - 1e-12).ceil().clamp(min=1)
-            last, short = count == 1, count <= 2
-            step = torch.where(short, left / count, h)
+            count = left / h
+            last, short = count <= 1 + 1e-12, count <= 2 + 1e-12
+            step = torch.where(last, left, torch.where(short, left / 2, h))
             arrival = torch.where(last, target, t + step)
-            wide = float(step) if self.together else expand_as(step.to(x), x)
-            end, slopes = attempt(tableau, self.field, x, t.expand(n), step.expand(n), arrival.expand(n), wide, slope)
-            slopes.append(self.field(arrival.expand(n), end))
+            wide: float | Tensor = float(step) if self.together else expand_as(step.to(x), x)
+            begin, far, there = (each.expand(n) for each in (t, step, arrival)) if self.together else (t, step, arrival)
+            end, slopes = attempt(tableau, self.field, x, begin, far, there, wide, slope)
+            slopes.append(self.field(there, end))
             self.evaluations += cost
-            assert tableau.error is not None
             with torch.no_grad():
-                error = combine(None, wide, [each.detach() for each in slopes], tableau.error)
-                ratio = self.size(error / (self.atol + self.rtol * torch.maximum(x.abs(), end.abs())))
-            if not isfinite(float(ratio.sum())):
+                error, size_after = combine(None, wide, slopes, tableau.error), end.abs()
+                ratio = self.size(error / torch.maximum(size, size_after).mul_(self.rtol).add_(self.atol))
+            worst = float(ratio.max())
+            if not isfinite(worst):
                 raise _not_finite(float(t[~ratio.isfinite()][0]))
-            accepted = ratio <= 1
-            everybody = bool(accepted.all())
-            proposal = step * (0.9 * ratio.clamp(min=1e-10) ** (-1 / tableau.order)).clamp(0.2, most)
+            accepted = None if worst <= 1 else ratio <= 1
+            short = short if accepted is None else short & accepted
+            proposal = (ratio.clamp(least_ratio, largest_ratio) ** power).mul_(0.9).mul_(step)
             # A step cut short to land on a time says little about the next one: keep the longer of the two.
-            h = torch.where(accepted & short, farther(h, proposal), proposal)
+            h = torch.where(short, farther(h, proposal), proposal)
             if self.keep or self.dense:
                 ends = (slopes[0], slopes[-1], bump_of(tableau, slopes)) if self.dense else None
-                self.legs.append(Leg(t, step, arrival, None if everybody else accepted, x, end, ends))
-            if everybody:
+                self.legs.append(Leg(t, step, arrival, accepted, x, end, ends))
+            if accepted is None:
                 self.accepted += going
-                x, slope, t, on_way = end, slopes[-1], arrival, ~last
+                x, slope, size, t, arrived = end, slopes[-1], size_after, arrival, last
             else:
-                moved = int((accepted & on_way).sum())
+                moved = int((accepted & ~arrived).sum())
                 self.accepted, self.rejected = self.accepted + moved, self.rejected + going - moved
                 rows = expand_as(accepted.to(x.device), x)
                 x, slope = torch.where(rows, end, x), torch.where(rows, slopes[-1], slope)
-                t = torch.where(accepted, arrival, t)
-                on_way = on_way & ~(accepted & last)
+                size, t = x.detach().abs(), torch.where(accepted, arrival, t)
+                arrived = arrived | (accepted & last)
                 if bool((h.abs() < 1e-14 * (1 + t.abs())).any()):
                     raise DivergenceError(
                         f"The ODE solver's step shrank to nothing near t = {float(t[~accepted][0]):.5g}: the field is too "
                         f"steep there; loosen rtol={self.rtol:g} and atol={self.atol:g}, or take a solver of fixed steps."
                     )
-            going = int(on_way.sum())
+            going = len(t) - int(arrived.sum())
         return x, slope, h
 
 

@@ -20,9 +20,11 @@ def check_times(times: Tensor) -> Tensor:
     """Times as float64 on the CPU, after a check that they ascend or descend strictly."""
     times = times.detach().double().cpu()
     gaps = times.diff()
-    if times.ndim != 1 or len(times) < 2 or not bool((gaps > 0).all() | (gaps < 0).all()):
+    ordered = times.ndim == 1 and len(times) > 1 and bool((gaps > 0).all() | (gaps < 0).all())
+    if not (ordered and bool(times.isfinite().all())):
         raise ConfigError(
-            f"An ODE is solved at two or more times in ascending or descending order, none twice; it got {times.tolist()}."
+            "An ODE is solved at two or more finite times in ascending or descending order, none twice; it got "
+            f"{times.tolist()}."
         )
     return times
 

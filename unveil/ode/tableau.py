@@ -115,6 +115,6 @@ def attempt(
     """
     slopes = [field(t, x) if slope is None else slope]
     for node, weights in zip(tableau.nodes, tableau.stages, strict=True):
-        at = arrival if node == 1.0 else t + node * step
+        at = arrival if node == 1.0 else torch.add(t, step, alpha=node)
         slopes.append(field(at, combine(x, h, slopes, weights)))
     return combine(x, h, slopes, tableau.weights), slopes

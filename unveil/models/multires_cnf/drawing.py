@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from unveil.core.errors import ConfigError
+from unveil.core.errors import ConfigError, DivergenceError
+from unveil.core.numbers import check_whole
 from unveil.core.protocols import Progress
 from unveil.core.random import Streams, randn
 from unveil.models.diffusion.sampling import evaluating
@@ -48,7 +49,17 @@ def images(
             found.append((resolution, image))
             if progress is not None:
                 progress(done, len(noise))
+    if image is not None and not bool(image.isfinite().all()):  # solvers of fixed steps do not look
+        raise not_finite(solver, "A picture")
     return found[::-1]
+
+
+def not_finite(solver: Solver, what: str) -> DivergenceError:
+    """What is said where a solution overflowed and its solver did not notice."""
+    return DivergenceError(
+        f"{what} is not finite: {solver.method} lost the way. Take more steps than {solver.steps}, or a solver that keeps to a "
+        "tolerance, dopri5."
+    )
 
 
 def first_of(model: "MultiResolutionCNF", noise: Sequence[Tensor], image: Tensor) -> int:
@@ -78,6 +89,7 @@ def steps_of(factor: int, resolutions: int) -> int:
     Raises:
         ConfigError: it is no power of 2, or more than the pyramid has.
     """
+    check_whole("factor", factor)
     steps = factor.bit_length() - 1
     if factor < 2 or factor != 1 << steps or steps > resolutions - 1:
         known = [str(2**k) for k in range(1, resolutions)]
@@ -98,7 +110,7 @@ def enlarged(
 ) -> Tensor:
     """Small pictures with details of some resolutions, as numbers in [0, 1]; see `MultiResolutionCNF.super_resolve`."""
     # The mean of a block of dequantised pixels: their levels' mean, and that of as many uniform numbers.
-    within = torch.stack([streams.rand(low.shape) for _ in range(min(factor, 4) ** 2)]).mean(0).to(low)
+    within = (sum((streams.rand(low.shape) for _ in range(factor**2)), torch.zeros(low.shape)) / factor**2).to(low)
     u = (((low.clamp(-1, 1) + 1) / 2) * (model.levels.count - 1) + within) / model.levels.count
     size = (low.shape[2], low.shape[3])
     sizes = {model.pyramid.size(resolution + 1): resolution for resolution in range(1, model.resolutions)}

@@ -20,8 +20,9 @@ from unveil.core.shapes import sum_per_sample
 from unveil.models.diffusion.sampling import evaluating
 from unveil.models.multires_cnf.critic import Critic
 from unveil.models.multires_cnf.drawing import enlarged, grown, images, steps_of
-from unveil.models.multires_cnf.flow import Encoded, Probe, ResolutionFlow
+from unveil.models.multires_cnf.flow import Encoded, ResolutionFlow
 from unveil.models.multires_cnf.learning import learn
+from unveil.models.multires_cnf.likelihood import Trace, terms
 from unveil.models.multires_cnf.preprocessing import Levels
 from unveil.models.multires_cnf.pyramid import Level, Pyramid
 from unveil.models.multires_cnf.training import Training
@@ -153,7 +154,7 @@ class MultiResolutionCNF(nn.Module):
         x: Tensor,
         *,
         generator: Randomness = None,
-        trace: Literal["auto", "exact", "hutchinson"] = "auto",
+        trace: Trace = "auto",
         probes: int = 1,
         solver: Solver | None = None,
     ) -> tuple[Tensor, list[Tensor], int]:
@@ -162,41 +163,14 @@ class MultiResolutionCNF(nn.Module):
         Args as for `log_likelihood`. Densities are those of images in [0, 1].
         """
         self._check_images(x)
-        check_whole("probes", probes)
-        if trace not in ("auto", "exact", "hutchinson"):
-            raise ConfigError(f"The trace is auto, exact or hutchinson; it got {trace!r}.")
-        levels = self.pyramid.levels(((x + 1) / 2).clamp(0, 1))
-        sums, noise, evaluations = [], [], 0
-        for resolution, level in enumerate(levels, start=1):
-            exact = trace == "exact" or (trace == "auto" and level.state[0].numel() <= 256)
-            rounds = 1 if exact else probes
-            nats = x.new_zeros(len(x), dtype=torch.float64)
-            with evaluating(self):
-                for _ in range(rounds):
-                    found = self.flow(resolution).encode(
-                        level.state,
-                        level.condition,
-                        solver=solver or self.solver,
-                        probe="exact" if exact else self._random_probe,
-                        generator=generator,
-                    )
-                    nats += self.nats_of(level, found).double() / rounds
-                    evaluations += found.evaluations
-            sums.append(nats)
-            noise.append(found.z)
-        return torch.stack(sums), noise, evaluations
-
-    @property
-    def _random_probe(self) -> Probe:
-        probe = self.training_options.probe
-        return "rademacher" if probe == "exact" else probe
+        return terms(self, x, generator=generator, trace=trace, probes=probes, solver=solver)
 
     def log_likelihood(
         self,
         x: Tensor,
         *,
         generator: Randomness = None,
-        trace: Literal["auto", "exact", "hutchinson"] = "auto",
+        trace: Trace = "auto",
         probes: int = 1,
         solver: Solver | None = None,
     ) -> Likelihood:
@@ -359,8 +333,11 @@ class MultiResolutionCNF(nn.Module):
         check_amount("temperature", temperature)
         if low.ndim != 4 or low.shape[1] != self.shape[0]:
             raise ShapeError(f"Pictures (B, {self.shape[0]}, H, W) can be given details; these are {tuple(low.shape)}.")
-        if not bool((low.abs() <= 1 + 1e-4).all()):
-            raise DataError("Pictures that are given details lie in [-1, 1]; these lie beyond.")
+        if not low.is_floating_point() or not bool((low.abs() <= 1 + 1e-4).all()):
+            raise DataError(
+                "Pictures that are given details are floating point numbers in [-1, 1]; "
+                + ("these lie beyond." if low.is_floating_point() else f"these are {low.dtype}: take x / 127.5 - 1.")
+            )
         u = enlarged(self, low, factor, steps, temperature, Streams.of(generator, len(low)), solver, progress)
         return self._shown(u, exact)
 
@@ -373,7 +350,8 @@ class MultiResolutionCNF(nn.Module):
             resolutions: how many of the finest get other details.
             options: `solver`.
         """
-        if not 0 <= resolutions <= self.resolutions:
+        check_whole("resolutions", resolutions, least=0)
+        if resolutions > self.resolutions:
             raise ConfigError(f"{resolutions} of {self.resolutions} resolutions cannot be drawn anew.")
         noise = self.encode(x, **options)
         for place in range(resolutions):
@@ -383,6 +361,8 @@ class MultiResolutionCNF(nn.Module):
     def _check_images(self, x: Tensor) -> None:
         if x.shape[1:] != self.shape:
             raise ShapeError(f"This model is for images of shape {tuple(self.shape)}; it got {tuple(x.shape[1:])}.")
+        if not len(x):
+            raise DataError("A likelihood is that of one image or more; the batch is empty.")
         if not x.is_floating_point():
             raise DataError(
                 f"A likelihood needs dequantised floating point images, and these are {x.dtype}: see `dequantise`, or take "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness, rand
 from unveil.core.shapes import sum_per_sample
 
@@ -29,9 +30,10 @@ class Levels:
     bits: int | None = None
 
     def __post_init__(self) -> None:
-        if self.data < 2:
-            raise ConfigError(f"levels is {self.data}; a pixel takes 2 values or more, and 256 where it has 8 bits.")
-        if self.bits is not None and not (1 <= self.bits <= 8 and 2**self.bits <= self.data):
+        check_whole("levels", self.data, least=2)
+        if self.bits is not None:
+            check_whole("bits", self.bits)
+        if self.bits is not None and not (self.bits <= 8 and 2**self.bits <= self.data):
             raise ConfigError(f"bits is {self.bits}; it must be from 1 to 8, with no more than the {self.data} levels.")
 
     @property

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
+from unveil.core.numbers import check_whole
 from unveil.models.multires_cnf.preprocessing import Logit, check_logit, logit, unlogit
 from unveil.pyramids import PatchTransform
 
@@ -49,8 +50,7 @@ class Pyramid:
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.resolutions < 1:
-            raise ConfigError(f"resolutions is {self.resolutions}; a model has 1 or more of them.")
+        check_whole("resolutions", self.resolutions)
         check_logit(self.logit, self.alpha)
         height, width = self.shape[1:]
         most = 1

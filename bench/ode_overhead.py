@@ -1,25 +1,27 @@
-"""Solvers of ODEs beside torchdiffeq: what they add to a call of the network, likelihoods, and gradients with their memory.
+"""Solvers of ODEs beside torchdiffeq: what an evaluation takes beside a bare call of the network, likelihoods, gradients.
 
-The overhead is the time of a solution divided by its evaluations, less that of a bare call of the same network. The likelihood
-is that of a flow of pictures, with tolerances at which both end equally far from the exact solution. Gradients are those of
-the same loss through the same network; memory is measured in a process for each.
+The time of an evaluation is that of a solution divided by how often it called the network; the overhead is what that is
+more than a bare call. It is measured with a network so small that nothing else counts, and with that of the digits' flow, 64
+pictures at a time. The likelihood is that of a flow of pictures, with tolerances at which both end equally far from the exact
+solution. Gradients are those of the same loss through the same network; memory is measured in a process for each.
 """
 
 import gc
 import math
 import sys
 from collections.abc import Callable
+from typing import get_args
 
 import measuring
 import torch
 import torchdiffeq
-from measuring import Bench
+from measuring import Bench, Times
 from torch import Tensor, nn
 
 from unveil.core.random import Streams, randn_like
 from unveil.data import open_images
 from unveil.networks.dynamics import ConvDynamics
-from unveil.ode import Augmented, Solver, solve
+from unveil.ode import Augmented, Method, Solver, solve
 from unveil.recipes import resolve
 from unveil.recipes.build import build_model
 from unveil.training.trainer import fit
@@ -45,62 +47,83 @@ class Vectors(nn.Module):
         return self.layers(x)
 
 
-class Counted:
-    """A field, and how often it was called."""
+class Watched:
+    """A field, and where it was called."""
 
     def __init__(self, field: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.field, self.calls = field, 0
+        self.field, self.visited = field, list[tuple[Tensor, Tensor]]()
 
     def __call__(self, t: Tensor, x: Tensor) -> Tensor:
-        """The velocity, counted."""
-        self.calls += 1
+        """The velocity."""
+        self.visited.append((t.clone(), x.clone()))
         return self.field(t, x)
 
 
-def evaluations(run: Callable[[Counted], object], field: Callable[[Tensor, Tensor], Tensor]) -> int:
-    counted = Counted(field)
-    run(counted)
-    return counted.calls
+def visited(run: Callable[[Watched], object], field: Callable[[Tensor, Tensor], Tensor]) -> list[tuple[Tensor, Tensor]]:
+    watched = Watched(field)
+    run(watched)
+    return watched.visited
+
+
+def turns(bench: Bench, method: Method, net: nn.Module, x: Tensor, repeat: int) -> tuple[Times, dict[str, int]]:
+    """Seconds of solutions by ours and by torchdiffeq, and of bare calls at the states that ours visits; and their numbers."""
+    solver = Solver(method, steps=20, rtol=1e-6, atol=1e-6)
+    times = TIMES.float() if solver.adaptive else torch.linspace(0, 1, 21)
+    theirs_too = {"heun": "heun2"}.get(method, method)
+
+    def ours(field: Callable[[Tensor, Tensor], Tensor]) -> object:
+        return solve(field, x, TIMES, solver)
+
+    def theirs(field: Callable[[Tensor, Tensor], Tensor]) -> object:
+        return torchdiffeq.odeint(field, x, times, rtol=1e-6, atol=1e-6, method=theirs_too)
+
+    known = visited(ours, net)
+    counts = {"ours": len(known), "peer": len(visited(theirs, net)), "bare": len(known)}
+
+    def bare(field: Callable[[Tensor, Tensor], Tensor]) -> None:
+        for t, state in known:
+            field(t, state)
+
+    def several(work: Callable[[nn.Module], object]) -> Callable[[], float]:
+        return bench.timed(lambda: [work(net) for _ in range(repeat)])
+
+    seconds = bench.contest({"ours": several(ours), "peer": several(theirs), "bare": several(bare)})
+    return seconds, {who: repeat * count for who, count in counts.items()}
 
 
 @torch.no_grad()
 def overhead(bench: Bench, batch: int) -> None:
     """Microseconds that a solver adds to each evaluation."""
-    net, x = Vectors(), torch.randn(batch, 16)
-    for method in ("euler", "rk4", "bosh3", "dopri5"):
-        name = f"{method}, batch {batch}, overhead of an evaluation"
+    for method in get_args(Method):
+        name = f"{method}, batch {batch}"
         if not bench.wants(name):
             continue
-        solver = Solver(method, steps=20, rtol=1e-6, atol=1e-6)
-        grid = torch.linspace(0, 1, 21, dtype=torch.float64)
-        fixed = not solver.adaptive
+        seconds, counts = turns(bench, method, Vectors(), torch.randn(batch, 16), REPEAT)
+        ours, peer, bare = (1e6 * seconds.best(who) / count for who, count in counts.items())
+        bench.figure(f"{name}, an evaluation", ours, "us", "> 0", peer=bare, peer_name="a bare call")
+        bench.figure(f"{name}, overhead of an evaluation", ours - bare, "us", AIM)
+        bench.figure(
+            f"{name}, overhead beside torchdiffeq", ours - bare, "us", "< 1", peer=peer - bare, peer_name="torchdiffeq"
+        )
 
-        def ours(field: Callable[[Tensor, Tensor], Tensor], solver: Solver = solver) -> object:
-            return solve(field, x, TIMES, solver)
 
-        def theirs(
-            field: Callable[[Tensor, Tensor], Tensor], method: str = method, fixed: bool = fixed, grid: Tensor = grid
-        ) -> object:
-            times = grid if fixed else TIMES
-            return torchdiffeq.odeint(field, x, times.float(), rtol=1e-6, atol=1e-6, method=method)
-
-        counts = evaluations(ours, net), evaluations(theirs, net)
-
-        def bare(count: int = counts[0]) -> None:
-            for _ in range(count):
-                net(TIMES[0], x)
-
-        def several(work: Callable[[], object]) -> Callable[[], float]:
-            return bench.timed(lambda: [work() for _ in range(REPEAT)])
-
-        seconds = bench.contest(
-            {"ours": several(lambda ours=ours: ours(net)), "peer": several(lambda theirs=theirs: theirs(net)),
-             "bare": several(bare)}
-        )  # fmt: skip
-        call = seconds.best("bare") / REPEAT / counts[0]
-        added = [1e6 * (seconds.best(who) / REPEAT / n - call) for who, n in zip(("ours", "peer"), counts, strict=True)]
-        bench.figure(name, added[0], "us", AIM)
-        bench.figure(f"{name}, beside torchdiffeq", added[0], "us", "< 1", peer=added[1], peer_name="torchdiffeq")
+@torch.no_grad()
+def share(bench: Bench) -> None:
+    """What a solver adds to each evaluation of a network of pictures, 64 at a time."""
+    torch.manual_seed(0)
+    net, x = ConvDynamics(1, hidden=(32, 32, 32)), torch.randn(64, 1, 8, 8)
+    nn.init.normal_(net.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
+    for method in get_args(Method):
+        name = f"{method}, 64 pictures, an evaluation"
+        if bench.wants(name):
+            seconds, counts = turns(bench, method, net, x, 1)
+            ours, peer, bare = (1e6 * seconds.median(who) / count for who, count in counts.items())
+            # The median of the rounds' own ratios: a call takes so long that neighbours come and go meanwhile.
+            mine = seconds.ratio("bare", "ours")
+            theirs = seconds.ratio("bare", "peer") * counts["bare"] / counts["peer"]
+            bench.figure(name, ours, "us", "< 1.1", peer=bare, peer_name="a bare call", ratio=mine)
+            told = f"{name} by torchdiffeq"
+            bench.figure(told, peer, "us", "> 0", peer=bare, peer_name="a bare call", ratio=theirs)
 
 
 def flow(side: int = 8, batch: int = 16, hidden: tuple[int, ...] = (16, 16)) -> tuple[Augmented, Tensor, ConvDynamics]:
@@ -222,6 +245,7 @@ def main() -> None:
     bench = measuring.begin(options)
     overhead(bench, 1)
     overhead(bench, 64)
+    share(bench)
     likelihoods(bench)
     gradients(bench)
 
