@@ -10,6 +10,7 @@ from pathlib import Path
 
 import measuring
 import torch
+from eyes import Eyes
 from measuring import Bench
 from torch import Tensor
 
@@ -17,12 +18,10 @@ import unveil
 from unveil.codecs import Codec
 from unveil.core.random import Streams
 from unveil.data import Images
-from unveil.metrics import Features, FeatureSpace, extract_features, frechet_distance, psnr
+from unveil.metrics import Features, extract_features, frechet_distance, psnr
 from unveil.models.codec_diffusion import CodecDiffusion, disturbed
 from unveil.recipes import resolve
 from unveil.recipes.build import build_model
-from unveil.tasks.feature_space import trained_classifier
-from unveil.tasks.report import Quiet
 from unveil.tasks.run import load
 from unveil.tasks.train import train
 from unveil.training.trainer import fit
@@ -41,8 +40,7 @@ class Measured:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": data})})
         self.test = unveil.open_images(data, split="test", size=28, channels=1)
         self.count = min(count, len(self.test))
-        classifier = trained_classifier(recipe, report=Quiet())
-        self.space = FeatureSpace.of(classifier.model.cpu(), "classifier")
+        self.space = Eyes.of(recipe).space
         self.real = self._features(self.test)
 
     def _features(self, x: Images | Tensor) -> Features:

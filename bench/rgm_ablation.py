@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import measuring
 import torch
+from eyes import Eyes
 from measuring import Bench
 
 import unveil
@@ -19,8 +20,6 @@ from unveil.data import Images
 from unveil.metrics import Features, FeatureSpace, extract_features, frechet_distance
 from unveil.recipes import resolve
 from unveil.recipes.build import build_model
-from unveil.tasks.feature_space import trained_classifier
-from unveil.tasks.report import Quiet
 from unveil.training.trainer import fit
 
 STEPS, QUICK_STEPS = 1200, 20
@@ -96,8 +95,7 @@ def main() -> None:
     bench = measuring.begin(options)
     steps = options.steps or (QUICK_STEPS if bench.quick else STEPS)
     data, everything = unveil.open_images("digits"), unveil.open_images("digits", split="all")
-    classifier = trained_classifier(resolve(RECIPE), report=Quiet())
-    space = FeatureSpace.of(classifier.model.cpu(), "digits-classifier")
+    space = Eyes.of(resolve(RECIPE)).space
     real = extract_features(space, everything, split="all", levels=everything.levels)
     found: dict[str, float] = {}
     for name, ablation in ABLATIONS.items():

@@ -119,6 +119,9 @@ def started(workplace, tmp_path_factory):
     place = tmp_path_factory.mktemp("started") / "here"
     shutil.copytree(workplace, place)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "UNVEIL_CACHE", str(place.parent / "cache")
+        )  # it is made before any test, hence before `own_cache`
         patch.chdir(place)
         follow(START)
     return place

@@ -157,6 +157,18 @@ def test_a_student_begins_as_its_teacher_and_only_it_moves():
     assert all(torch.equal(value, before[name]) for name, value in model.teacher.state_dict().items())
 
 
+def test_a_student_learns_without_the_dropout_of_its_diffusion():
+    torch.manual_seed(0)
+    net = UNet(1, channels=8, mult=(1,), blocks=1, attention=(), dropout=0.5)
+    model = Distilled(Diffusion(net, COSINE, (1, 4, 4), predict="v"), first_steps=4)
+    model.begin()
+    model.student.train()
+    stage, batch = next(iter(model.stages(1))), torch.rand(4, 1, 4, 4)
+    losses = {float(next(stage.moves(Batch(batch, {}, Streams(0, 4)))).loss.detach()) for _ in range(3)}
+    assert len(losses) == 1
+    assert model.student.training
+
+
 def test_the_last_two_rounds_are_longer_and_students_become_teachers():
     model = small(first_steps=8)
     model.begin()

@@ -55,7 +55,11 @@ def test_a_proposal_is_a_function_of_its_own_latent_and_reaches_beyond_one():
 def test_networks_of_points():
     x, t = torch.randn(5, 2), torch.rand(5)
     assert PointDenoiser(hidden=8)(x, t).shape == (5, 2)
-    assert PointEnergy(hidden=8)(x).shape == (5,)
+    near = PointEnergy(hidden=8)
+    assert near(x).shape == (5,)
+    finer = PointEnergy(hidden=8, zoom=4)
+    finer.load_state_dict(near.state_dict())
+    assert torch.equal(finer(x), near(4 * x))
     assert PointProposal(latent=3, hidden=8)(torch.randn(5, 3)).shape == (5, 2)
     with pytest.raises(ShapeError, match=r"latents \(B, 3\)"):
         PointProposal(latent=3)(x)
@@ -66,6 +70,8 @@ def test_what_cannot_work_is_refused():
         ImageEnergy(1, widths=(8,), downs=2)
     with pytest.raises(ConfigError, match="silu or relu"):
         ImageEnergy(1, activation="gelu")
+    with pytest.raises(ConfigError, match="zoom=0"):
+        PointEnergy(zoom=0)
     with pytest.raises(ShapeError, match="multiples of 4"):
         ImageEnergy(1, widths=(8, 8))(torch.zeros(1, 1, 6, 6))
     with pytest.raises(ConfigError, match="cannot be halved 2 times"):

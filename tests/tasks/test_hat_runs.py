@@ -7,7 +7,7 @@ from PIL import Image
 from tiny_runs import tiny_run
 
 from unveil.cli.app import run as unveil
-from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.recipes import resolve
 from unveil.recipes.build import build_model
 from unveil.tasks.distil import distil
@@ -128,6 +128,9 @@ def test_what_cannot_be_refined_or_sampled_is_refused(hat, diffusion, points, dr
         check_refining(resolve("digits-ddpm", ["model.labels=true"]))
     with pytest.raises(ShapeError, match=r"pictures are \(1, 8, 8\)"):
         refine(hat, torch.zeros(1, 1, 4, 4))
+    for wrong in (torch.full((1, 1, 8, 8), 200.0), torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, 1, 8, 8)):
+        with pytest.raises(DataError, match=r"x / 127\.5 - 1"):
+            refine(diffusion, wrong)
 
 
 @pytest.mark.parametrize(("changes", "said"), [
@@ -136,6 +139,7 @@ def test_what_cannot_be_refined_or_sampled_is_refused(hat, diffusion, points, dr
     (["model.energy.kind=point-energy"], "all three for"),
     (["model.schedule.kind=geometric-ve"], "variance-preserving"),
     (["model.one.tau=0"], "above 0"),
+    (["model.bank=47"], "keeps 47 pairs and training.batch_size is 48"),
 ])  # fmt: skip
 def test_recipes_that_cannot_work_are_refused(changes, said):
     with pytest.raises(ConfigError, match=said):

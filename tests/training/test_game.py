@@ -117,6 +117,17 @@ def test_the_norm_of_a_players_gradient_is_cut_at_clip():
     torch.testing.assert_close(memory["1/exp_avg"], torch.tensor([0.1 * -0.8]))
 
 
+def test_each_parameters_gradient_can_be_given_the_norm_of_clip():
+    several = nn.ParameterList([torch.zeros(2), torch.zeros(1), torch.zeros(1)])
+    player = Player("several", several, 1, Options(clip=50.0, clip_mode="normalise"), HERE)
+    player.backward(3e-6 * several[0][0] - 4e-6 * several[0][1] + 700 * several[1].sum() + 0 * several[2].sum())
+    assert player.move(0).item() == pytest.approx(700)
+    memory = player.state()
+    torch.testing.assert_close(memory["0/exp_avg"], 0.1 * torch.tensor([30.0, -40.0]))
+    torch.testing.assert_close(memory["1/exp_avg"], torch.tensor([5.0]))
+    assert memory["2/exp_avg"].item() == 0
+
+
 def test_players_have_their_own_rates():
     duel = Duel()
     options = Options(lr=0.1, clip=0, ema=0, warmup=2, players={"second": {"lr": 0.4, "warmup": 0, "decay": "linear"}})

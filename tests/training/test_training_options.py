@@ -17,12 +17,14 @@ from unveil.training.options import Options
         ({"batch_size": 64.0}, "batch_size=64.0"),
         ({"batch_size": 10, "accumulate": 4}, "must be a multiple of accumulate"),
         ({"lr": 0.0}, "lr=0.0: it must be a number above 0"),
+        ({"lr": "fast"}, "lr='fast': it must be a number above 0"),
         ({"lr": float("nan")}, "lr=nan"),
         ({"warmup": -1}, "warmup=-1"),
         ({"decay": "step"}, "decay='step': it must be one of constant, linear, cosine"),
         ({"betas": (0.9, 1.0)}, "betas=.*each from 0 up to, but below, 1"),
         ({"weight_decay": -0.1}, "weight_decay"),
         ({"clip": -1.0}, "clip"),
+        ({"clip_mode": "each"}, "clip_mode='each': it must be one of together, normalise"),
         ({"ema": 1.0}, "ema=1.0: it must be a number from 0"),
         ({"precision": "fp8"}, "precision='fp8': it must be one of fp32, bf16, fp16"),
         ({"seed": -1}, "seed=-1"),
@@ -45,8 +47,9 @@ def test_a_player_has_its_own_options_and_shares_the_rest():
 def test_the_record_survives_json_and_leaves_out_what_changes_no_weight():
     options = Options(players={"energy": {"lr": 1e-4, "betas": (0.5, 0.9)}})
     assert json.loads(json.dumps(options.record())) == options.record()
-    left_out = {"compile", "log_every", "save_every", "sample_every", "keep"}
+    left_out = {"compile", "log_every", "save_every", "sample_every", "keep", "clip_mode"}
     assert set(asdict(options)) - set(options.record()) == left_out
+    assert Options(clip_mode="normalise").record()["clip_mode"] == "normalise"
 
 
 def test_learning_rate_rises_then_stays_or_falls():

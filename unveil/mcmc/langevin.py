@@ -9,7 +9,7 @@ from unveil.core.errors import ShapeError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Energy
 from unveil.core.random import Randomness
-from unveil.mcmc.gradient import Gradient, check_finite, energy_gradient
+from unveil.mcmc.gradient import Gradient, check_finite, energy_gradient, finite_sum
 from unveil.mcmc.step import LangevinStep
 from unveil.mcmc.trace import Trace
 
@@ -81,7 +81,7 @@ def langevin(
         else:
             assert energy is not None
             energies, slope = energy_gradient(energy, x)
-        seen.append(slope.isfinite().all())
+        seen.append(finite_sum(slope))
         if trace is not None:
             trace.felt(energies, slope, step.step_size / 2, longest)
         x = step.move(x, step.drift(slope), generator)

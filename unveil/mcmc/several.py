@@ -9,7 +9,7 @@ from torch import Tensor
 from unveil.core.errors import ShapeError
 from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness
-from unveil.mcmc.gradient import check_finite, energy_gradients
+from unveil.mcmc.gradient import check_finite, energy_gradients, finite_sum
 from unveil.mcmc.step import LangevinStep
 from unveil.mcmc.trace import Trace
 
@@ -59,15 +59,15 @@ def joint_langevin(
     seen: list[Tensor] = []
     groups = [[i] for i in range(len(state))] if in_turn else [list(range(len(state)))]
     for k in range(steps):
-        finite = []
+        sums = []
         for group in groups:
             energies, slopes = energy_gradients(partial(_of_some, energy, state, group), [state[i] for i in group])
             for i, slope in zip(group, slopes, strict=True):
-                finite.append(slope.isfinite().all())
+                sums.append(finite_sum(slope))
                 if traces is not None:
                     traces[i].felt(energies, slope, moves[i].step_size / 2, moves[i].longest)
                 state[i] = moves[i].move(state[i], moves[i].drift(slope), generator)
-        seen.append(torch.stack(finite).all())
+        seen.append(torch.stack(sums).sum())
         if watch is not None:
             watch(k + 1, steps, tuple(state))
     check_finite(seen)

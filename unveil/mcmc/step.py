@@ -62,11 +62,7 @@ class LangevinStep:
     def drift(self, slope: Tensor) -> Tensor:
         """The way downhill, -step_size/2 grad U, each sample's no longer than `longest`."""
         drift = slope * (-self.step_size / 2)
-        if self.longest is None:
-            return drift
-        length = torch.linalg.vector_norm(drift.flatten(1), dim=1)
-        shrink = torch.where(length > self.longest, self.longest / length, 1.0)
-        return drift.mul_(expand_as(shrink, drift))
+        return drift if self.longest is None else torch.renorm(drift, 2, 0, self.longest)
 
     def move(self, x: Tensor, drift: Tensor, generator: Randomness = None) -> Tensor:
         """Take the step, as a fresh tensor."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as divided_by_its_norm
@@ -98,6 +99,7 @@ class ImageEnergy(nn.Module):
             )
         )
         self.last = wrap(nn.Linear(widths[-1], 1, bias=False))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third less time of a chain
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) -> energies (B,).
@@ -110,6 +112,6 @@ class ImageEnergy(nn.Module):
                 f"This energy takes images (B, {self.channels}, H, W) with sides that are multiples of {self.divisor}; it got "
                 f"{tuple(x.shape)}."
             )
-        h = self.activation(self.blocks(x)).mean((2, 3))
+        h = self.activation(self.blocks(x.contiguous(memory_format=torch.channels_last))).mean((2, 3))
         energies: Tensor = self.last(h).squeeze(1)
         return energies

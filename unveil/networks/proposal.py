@@ -79,6 +79,7 @@ class Proposal(nn.Module):
         self.blocks = nn.Sequential(*(GrowingBlock(a, b) for a, b in pairwise(widths)))
         self.affine = ChannelAffine(widths[-1])
         self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, z: Tensor) -> Tensor:
         """Latents (B, latent) -> images (B, C, H, W).
@@ -88,7 +89,7 @@ class Proposal(nn.Module):
         """
         if z.ndim != 2 or z.shape[1] != self.latent:
             raise ShapeError(f"The proposal takes latents (B, {self.latent}); it got {tuple(z.shape)}.")
-        h = self.blocks(self.first(z).unflatten(1, self.start))
+        h = self.blocks(self.first(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last))
         return REACH * torch.tanh(self.last(F.relu(self.affine(h))))
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.models.halving import last_time
 from unveil.recipes.distillation import DistilledSpec
 from unveil.recipes.hat import HatSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.tasks.pictures import SLACK
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
 
@@ -116,7 +117,7 @@ def refine(
 
     Raises:
         ConfigError: a run or numbers that cannot be.
-        DataError: pictures that are missing or damaged.
+        DataError: pictures that are missing or damaged, or tensors of numbers beyond [-1, 1].
         ShapeError: tensors of another size than the run's.
 
     Source: Meng et al. (2022), arXiv:2108.01073, for the diffusion; the Hat Diffusion EBM's kernel is the same step.
@@ -194,6 +195,10 @@ def _opened(images: "str | Path | Tensor | Sequence[str | Path]", shape: tuple[i
         x = images[None] if images.ndim == 3 else images
         if x.shape[1:] != shape:
             raise ShapeError(f"The run's pictures are {tuple(shape)}; these are {tuple(x.shape[1:])}.")
+        if not x.is_floating_point() or not len(x) or not bool((x.abs() <= 1 + SLACK).all()):
+            raise DataError(
+                "Pictures are one or more, of floating point numbers in [-1, 1]. Bring 0..255 there with x / 127.5 - 1."
+            )
         return x[:n].float().cpu()
     sources = [images] if isinstance(images, str | Path) else list(images)
     opened = []

@@ -1,7 +1,7 @@
 """How to train: plain values, checked when they are given. Nothing here imports torch."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, Literal, get_args
@@ -10,8 +10,9 @@ from unveil.core.errors import ConfigError
 
 Decay = Literal["constant", "linear", "cosine"]
 Precision = Literal["fp32", "bf16", "fp16"]
+ClipMode = Literal["together", "normalise"]
 
-PER_PLAYER = ("lr", "warmup", "decay", "betas", "weight_decay", "clip", "ema")
+PER_PLAYER = ("lr", "warmup", "decay", "betas", "weight_decay", "clip", "clip_mode", "ema")
 """The options that a player may have of its own."""
 
 _WITHOUT_EFFECT = ("compile", "log_every", "save_every", "sample_every", "keep")
@@ -29,6 +30,8 @@ class Options:
         betas: AdamW's memories of the gradient and of its square.
         weight_decay: share of each weight, times the learning rate, that a step takes away; 0 makes AdamW plain Adam.
         clip: largest norm of a player's gradient, over all of its parameters together; 0 leaves gradients alone.
+        clip_mode: "together" for that; "normalise" gives the gradient of each parameter the norm `clip`, were it larger or
+            smaller before.
         ema: weight of the past in the moving average of the weights; 0 keeps no average.
         precision: "fp32", or mixed precision in "bf16" or "fp16".
         compile: compile the networks with torch.compile: minutes at the start, a little for every step.
@@ -52,6 +55,7 @@ class Options:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     clip: float = 1.0
+    clip_mode: ClipMode = "together"
     ema: float = 0.9999
     precision: Precision = "fp32"
     compile: bool = False
@@ -77,13 +81,14 @@ class Options:
                 f"batch_size={self.batch_size} cannot be computed in accumulate={self.accumulate} equal parts; "
                 "batch_size must be a multiple of accumulate."
             )
-        self._number("lr", self.lr > 0, "a number above 0")
-        self._number("weight_decay", self.weight_decay >= 0, "0 or more")
-        self._number("clip", self.clip >= 0, "0 (no clipping) or more")
-        self._number("ema", 0 <= self.ema < 1, "a number from 0 (no average) up to, but below, 1")
+        self._number("lr", lambda lr: lr > 0, "a number above 0")
+        self._number("weight_decay", lambda decay: decay >= 0, "0 or more")
+        self._number("clip", lambda clip: clip >= 0, "0 (no clipping) or more")
+        self._number("ema", lambda ema: 0 <= ema < 1, "a number from 0 (no average) up to, but below, 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"betas={self.betas}: two numbers are needed, each from 0 up to, but below, 1.")
         self._one_of("decay", get_args(Decay))
+        self._one_of("clip_mode", get_args(ClipMode))
         self._one_of("precision", get_args(Precision))
         for player in self.players:
             self.of(player)
@@ -93,9 +98,9 @@ class Options:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(f"{name}={value!r}: it must be a whole number, {least} or more.")
 
-    def _number(self, name: str, fits: bool, accepted: str) -> None:
+    def _number(self, name: str, fits: Callable[[float], bool], accepted: str) -> None:
         value = getattr(self, name)
-        if not fits or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or not fits(value):
             raise ConfigError(f"{name}={value!r}: it must be {accepted}.")
 
     def _one_of(self, name: str, accepted: tuple[str, ...]) -> None:
@@ -119,5 +124,7 @@ class Options:
     def record(self) -> dict[str, Any]:
         """Give what the trained weights depend on, as JSON can hold it; runs that differ here differ in result."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _WITHOUT_EFFECT}
+        if self.clip_mode == "together":  # runs from before there was a choice are the same
+            del values["clip_mode"]
         values["players"] = {name: dict(own) for name, own in self.players.items()}
         return json.loads(json.dumps(values))

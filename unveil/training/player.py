@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from unveil.core.errors import ConfigError
 from unveil.training.learning_rate import learning_rate
-from unveil.training.options import Options
+from unveil.training.options import ClipMode, Options
 from unveil.training.processes import Processes
 
 _FUSED = ("cpu", "cuda", "mps", "xpu")
@@ -62,7 +62,7 @@ class Player:
         gradients = [value.grad for value in moved if value.grad is not None]
         self._here.average_(gradients)
         self.scaler.unscale_(self.optimizer)
-        norm = _clip_(gradients, self.options.clip) if self.options.clip else None
+        norm = _clip_(gradients, self.options.clip, self.options.clip_mode) if self.options.clip else None
         self.optimizer.param_groups[0]["lr"] = share * self.rate(step)
         if anew:
             self.optimizer.state.clear()
@@ -105,8 +105,16 @@ class Player:
             self.optimizer.state[value][key] = kept
 
 
-def _clip_(gradients: list[Tensor], largest: float) -> Tensor:
-    """Scale gradients, so that their common norm is at most `largest`, and give the norm before; never waits."""
-    norm = torch.stack(torch._foreach_norm(gradients)).norm()
-    torch._foreach_mul_(gradients, (largest / (norm + 1e-6)).clamp(max=1.0))
+def _clip_(gradients: list[Tensor], largest: float, mode: ClipMode) -> Tensor:
+    """Scale gradients, so that their common norm is at most `largest`, or each one's own is just that; never waits.
+
+    Returns:
+        The common norm before.
+    """
+    norms = torch._foreach_norm(gradients)
+    norm = torch.stack(norms).norm()
+    if mode == "normalise":
+        torch._foreach_mul_(gradients, [largest / each.clamp(min=1e-30) for each in norms])
+    else:
+        torch._foreach_mul_(gradients, (largest / (norm + 1e-6)).clamp(max=1.0))
     return norm

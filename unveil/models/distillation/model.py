@@ -119,9 +119,11 @@ class Distilled(nn.Module):
             yield Stage(name, {"student": self.student}, length, partial(self.moves, count))
 
     def moves(self, count: int, batch: Batch) -> Iterator[Move]:
-        """One training step of the student that takes so many steps."""
+        """One training step of the student that takes so many steps, without the dropout that its diffusion learned with."""
         label = batch.cond.get("label") if self.classes is not None else None
-        yield Move("student", self.loss(batch.x, count, batch.generator, label).mean())
+        with evaluating(self.student):
+            loss = self.loss(batch.x, count, batch.generator, label).mean()
+        yield Move("student", loss)
 
     def loss(self, x: Tensor, count: int, generator: Randomness = None, label: Tensor | None = None) -> Tensor:
         """How far a student of so many steps is from two steps of its teacher, at random times of its own, (B,)."""

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from unveil.core.errors import ConfigError, DataError, ShapeError
+from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
 from unveil.core.random import Streams, randn_like
@@ -17,6 +17,7 @@ from unveil.mcmc import TruncatedKernel
 from unveil.mcmc.langevin import Watch
 from unveil.models.distillation import Distilled
 from unveil.models.hat_ebm.chains import Chain, LatentMove, refine_both, refine_residual, still
+from unveil.models.hat_ebm.given import check_images, spread
 from unveil.models.hat_ebm.health import Health
 from unveil.models.hat_ebm.options import Lengths, Objective
 from unveil.models.hat_ebm.pairs import Pairs, draw_latents, noise_of
@@ -89,6 +90,8 @@ class HatEBM(nn.Module):
         if distilled.classes is not None:
             raise ConfigError("This model knows no labels; leave them out of the diffusion (labels=false).")
         self.generator, self.distilled, self.energy = generator, distilled, energy
+        # Stage two goes on from the energy of stage one, which stays as it is.
+        self.energy_two = copy.deepcopy(energy) if lengths.two else None
         self.diffusion = copy.deepcopy(distilled.student)
         self.one, self.two, self.latent_move = one, two or one, latent_move
         self.objective, self.lengths = objective, lengths
@@ -137,11 +140,12 @@ class HatEBM(nn.Module):
         players, shown = {"energy": self.energy, "generator": self.generator}, ("energy.gap", "energy.drift")
         count = length("one", 1.0)
         yield Stage("one", players, count, partial(stage_one, self, count), shown=shown)
-        if self.lengths.two:
+        if self.energy_two is not None:
+            self.energy_two.load_state_dict(self.energy.state_dict())
             count = length("two", self.lengths.two)
             yield Stage(
                 "two",
-                {"energy-two": self.energy},
+                {"energy-two": self.energy_two},
                 count,
                 partial(stage_two, self, count),
                 shown=("gap", "drift", "latent"),
@@ -218,8 +222,9 @@ class HatEBM(nn.Module):
                 x = self.generator(z)
             elif part == "two":
                 start = _FIRST_RESIDUAL * randn_like(noise, streams)
+                assert self.energy_two is not None
                 joined, y = refine_both(
-                    self.energy, self.generate_joined, self.joined(z, noise), start, chain, self.latent_move,
+                    self.energy_two, self.generate_joined, self.joined(z, noise), start, chain, self.latent_move,
                     steps=count, generator=streams, watch=tell,
                 )  # fmt: skip
                 x = self.generate_joined(joined) + y
@@ -256,7 +261,7 @@ class HatEBM(nn.Module):
             watch: told (steps done, steps in all, the state).
 
         Raises:
-            ShapeError: images of another shape than the model's.
+            ShapeError: images of another shape than the model's, or a mask that does not fit them.
             DataError: they are not floating point numbers in [-1, 1].
             ConfigError: nothing of the energy was trained, or numbers out of range.
         """
@@ -266,8 +271,8 @@ class HatEBM(nn.Module):
         check_whole("steps", count, least=0)
         if count:
             self.part_for("one")
-        streams, given = Streams.of(generator, len(x)), x.to(self.device)
-        where = None if mask is None else mask.to(self.device).expand_as(given)
+        streams, given = Streams.of(generator, len(x)), x.to(self.device, self.pairs.z.dtype)
+        where = None if mask is None else spread(mask.to(self.device), given)
         kept: Callable[[Tensor], Tensor] = (
             (lambda new: new) if where is None else lambda new: torch.where(where > 0, new, given)
         )
@@ -311,21 +316,3 @@ class HatEBM(nn.Module):
 
     def _shown(self, x: Tensor) -> Tensor:
         return x.clamp(-1, 1) if len(self.shape) == 3 else x
-
-
-def check_images(x: Tensor, shape: torch.Size) -> None:
-    """Refuse images that a model of some shape cannot have been trained on.
-
-    Raises:
-        ShapeError: another shape.
-        DataError: no floating point numbers, or pixels beyond [-1, 1].
-    """
-    if x.shape[1:] != shape:
-        raise ShapeError(f"This model was made for samples of shape {tuple(shape)}; it got {tuple(x.shape[1:])}.")
-    if not x.is_floating_point():
-        raise DataError(f"Images are floating point numbers in [-1, 1]; these are {x.dtype}.")
-    most = float(x.abs().max()) if x.numel() and len(shape) == 3 else 0.0
-    if not most <= 1.001:
-        raise DataError(
-            f"Images lie in [-1, 1], and these reach {most:.4g}" + ("; they look like [0, 255]." if most > 2 else ".")
-        )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unveil.core.protocols import Batch, Move
 from unveil.core.random import Streams, randn_like
@@ -58,7 +58,7 @@ def stage_one(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
             model.energy, base, torch.zeros_like(base), model.one, steps=model.one.steps, generator=streams, trace=trace
         )
     x = base + y
-    loss, logs = _contrast(model, batch, x, streams)
+    loss, logs = _contrast(model, model.energy, batch, x, streams)
     logs |= {"residual": y.flatten(1).norm(dim=1).mean(), **_felt(trace)}
     _judge(model, logs, x, batch.step, bank=True)
     yield Move("energy", loss, logs, rate=rate)
@@ -77,6 +77,8 @@ def stage_one(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
 
 def stage_two(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
     """Latents and residual both walk, in turn, and the energy alone goes on learning."""
+    assert model.energy_two is not None
+    energy = model.energy_two
     streams = Streams.of(batch.generator, len(batch))
     if batch.step == 0:
         model.reached.fill_(2)
@@ -86,7 +88,7 @@ def stage_two(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
     traces = Trace(), Trace()
     with still(model):
         z_end, y = refine_both(
-            model.energy,
+            energy,
             model.generate_joined,
             start,
             start.new_zeros(len(batch), *model.shape),
@@ -98,7 +100,7 @@ def stage_two(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
         )
         with torch.no_grad():
             x = model.generate_joined(z_end) + y
-    loss, logs = _contrast(model, batch, x, streams)
+    loss, logs = _contrast(model, energy, batch, x, streams)
     logs |= {
         "residual": y.flatten(1).norm(dim=1).mean(),
         "latent": z_end.norm(dim=1).mean(),
@@ -109,10 +111,12 @@ def stage_two(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
     yield Move("energy-two", loss, logs)
 
 
-def _contrast(model: "HatEBM", batch: Batch, x: Tensor, streams: Streams) -> tuple[Tensor, dict[str, Tensor]]:
+def _contrast(
+    model: "HatEBM", energy: nn.Module, batch: Batch, x: Tensor, streams: Streams
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The mean energy of data less that of samples, whose descent is the ascent of the likelihood."""
     real = batch.x + model.objective.data_noise * randn_like(batch.x, streams)
-    energies = model.energy(torch.cat([real, x.detach()]))
+    energies = energy(torch.cat([real, x.detach()]))
     of_data, of_samples = energies.chunk(2)
     gap = of_data.mean() - of_samples.mean()
     loss = gap + model.objective.penalty * energies.square().mean() if model.objective.penalty else gap
