@@ -3,12 +3,17 @@
 Ten frames of held-out clips are known and ten are predicted, of one digit and of two, whose walls are mirrors. The paths are
 the recipes moving-digits-ode and moving-digits-ode-variational, the latter also as published (objective reconstruct, which
 never sees the future in training). The rollout is the variational recipe with the equation replaced by a GRU cell of about as
-many weights that steps from frame to frame. Video diffusion has a budget of about as many seconds; its first trajectory
-counts.
+many weights that steps from frame to frame. Video diffusion is the recipe moving-digits-mcvd-concat on the same clips; its
+first trajectory counts.
+
+Recipes are trained here as they are, or taken from --runs; the rollout and the published objective take as many steps as the
+recipe they vary. Video diffusion takes as many steps as fit into --seconds, by the pace of its first ones: about what a path
+has, and far less than its own recipe gives it.
 """
 
 import time
 from argparse import Namespace
+from copy import deepcopy
 from pathlib import Path
 
 import measuring
@@ -24,15 +29,14 @@ from unveil.recipes import Recipe, resolve
 from unveil.recipes.build import build_data, build_model
 from unveil.training.trainer import fit
 
-KNOWN, MADE = 10, 10
-QUICK = ["model.widths=4,4,4", "model.features=8", "model.latent=8", "model.hidden=8"]
+KNOWN, MADE, CLIPS = 10, 10, 256
+PROBE = 10  # steps whose pace tells how many fit into some seconds
+QUICK = ["model.widths=4,4,4", "model.features=8", "model.latent=8", "model.still=0", "model.hidden=8"]
 DIFFUSION = [
     "model.past=3",
     "model.frames=5",
     "model.future=0",
     "model.mask_past=0",
-    "data.size=32",
-    "data.walls=mirror",
 ]
 
 
@@ -67,8 +71,8 @@ class Rollout(ODEVideo):
         return self.dynamics(z, count)[:, times.flatten().long()], count - 1
 
 
-def train(options: Namespace, bench: Bench, recipe: Recipe, name: str, rollout: bool = False) -> nn.Module:
-    """A recipe trained here."""
+def train(bench: Bench, recipe: Recipe, name: str, seconds: float | None = None, rollout: bool = False) -> nn.Module:
+    """A recipe trained here, for its steps or for as many as fit into so many seconds."""
     data = build_data(recipe)
     model = build_model(recipe, data.shape)
     if rollout:
@@ -77,9 +81,15 @@ def train(options: Namespace, bench: Bench, recipe: Recipe, name: str, rollout: 
         model.dynamics = Steps(model.state, weights)
         model.__class__ = Rollout
     weights = sum(value.numel() for value in model.parameters())
+    steps = recipe.training.steps
+    if seconds is not None:
+        begin = time.process_time()
+        fit(deepcopy(model), data, PROBE, recipe.training.options(), progress=False, device="cpu")
+        steps = max(PROBE, round(PROBE * seconds / (time.process_time() - begin)))
     begin = time.process_time()
-    fit(model, data, recipe.training.steps, recipe.training.options(), progress=False, device="cpu")
+    fit(model, data, steps, recipe.training.options(), progress=False, device="cpu")
     bench.figure(f"{name}, training, cpu", time.process_time() - begin, "s", "< 1800")
+    bench.figure(f"{name}, steps", steps, "", "> 0")
     bench.figure(f"{name}, weights", weights, "", "> 0")
     return model.eval()
 
@@ -136,7 +146,8 @@ def judge_places(bench: Bench, title: str, made: dict[str, Tensor], truth: Tenso
 def main() -> None:
     arguments = measuring.parser(__doc__.splitlines()[0])
     arguments.add_argument("--runs", type=Path, help="a folder with trained runs, by the names of their recipes")
-    arguments.add_argument("--steps", type=int, help="of each training; the recipe's without it")
+    arguments.add_argument("--steps", type=int, help="of each training but video diffusion's; the recipe's without it")
+    arguments.add_argument("--seconds", type=float, default=300, help="that video diffusion is trained (300)")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     bench = measuring.begin(options)
@@ -149,14 +160,15 @@ def main() -> None:
 def measure(options: Namespace, bench: Bench, title: str, digits: int, ending: str) -> None:
     """All models on clips of so many digits."""
 
-    def model(name: str, *changes: str, told: str, rollout: bool = False) -> nn.Module:
-        kept = None if options.runs is None or changes or rollout else options.runs / name
+    def model(name: str, *changes: str, told: str, **how: object) -> nn.Module:
+        kept = None if options.runs is None or changes or how else options.runs / name
         if kept is not None and kept.exists():
             return unveil.load(kept, device="cpu").model
-        return train(options, bench, recipe_of(name, options, bench, *changes), f"{title}, {told}", rollout)
+        return train(bench, recipe_of(name, options, bench, *changes), f"{title}, {told}", **how)
 
     variational = f"moving-digits-ode-variational{ending}"
-    clips = build_data(resolve(variational), split="test").batch(range(8 if bench.quick else 256))[0]
+    recipe = resolve(variational)
+    clips = build_data(recipe, split="test").batch(range(8 if bench.quick else CLIPS))[0]
     known, truth = clips[:, :KNOWN], clips[:, KNOWN : KNOWN + MADE]
     path = model(variational, told="path")
     made = {"path": path.predict(known, MADE, mean=True)}
@@ -165,9 +177,12 @@ def measure(options: Namespace, bench: Bench, title: str, digits: int, ending: s
     made["path as published"] = model(variational, "model.objective=reconstruct", told="path as published").predict(
         known, MADE, mean=True
     )
-    made["path of two frames"] = model(f"moving-digits-ode{ending}", told="path of two frames").predict(known, MADE)
+    certain = model(f"moving-digits-ode{ending}", told="path without chance")
+    made["path without chance"] = certain.predict(known, MADE)
     made["GRU rollout"] = model(variational, told="GRU rollout", rollout=True).predict(known, MADE, mean=True)
-    diffusion = model("moving-digits-mcvd-concat", *DIFFUSION, f"data.digits={digits}", told="video diffusion")
+    same = [f"data.size={clips.shape[-1]}", f"data.digits={digits}", f"data.walls={recipe.data.walls}"]
+    seconds = 1.0 if bench.quick else options.seconds
+    diffusion = model("moving-digits-mcvd-concat", *DIFFUSION, *same, told="video diffusion", seconds=seconds)
     walk = {"steps": 3 if bench.quick else 50, "generator": Streams(0, len(known))}
     made["video diffusion"] = diffusion.predict(known, MADE, **walk)
     made = {name: x.detach().cpu().clamp(-1, 1) for name, x in made.items()}

@@ -30,7 +30,7 @@ def enter(*words):
     return run(["video", *map(str, words)])
 
 
-@pytest.mark.parametrize(("name", "reads"), [("run", 5), ("certain", 2)])
+@pytest.mark.parametrize(("name", "reads"), [("run", 5), ("certain", 4)])
 def test_every_verb_of_a_path(name, reads, trained, tmp_path, capsys):
     folder, clip = trained / name, trained / "clip.npz"
     for verb, options, length in (
@@ -109,7 +109,7 @@ def test_trajectories_differ_and_do_not_depend_on_company(trained):
         (["predict", "RUN", "CLIP", "--frames", "0"], "frames is 0"),
         (["predict", "RUN", "CLIP", "--start", "9"], "has 12 frames, and 14 are needed: 5 from frame 9 on"),
         (["predict", "CERTAIN", "CLIP", "--trajectories", "2"], "knows one future"),
-        (["predict", "CERTAIN", "CLIP", "--known-times", "1"], "reads 2 frames"),
+        (["predict", "CERTAIN", "CLIP", "--known-times", "1"], "reads 4 frames"),
         (["interpolate", "RUN", "CLIP", "--factor", "0"], "factor is 0"),
         (["interpolate", "RUN", "CLIP", "--missing"], "takes no missing"),
         (["interpolate", "RUN", "CLIP", "--start", "11"], "two or more are needed"),

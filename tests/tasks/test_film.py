@@ -106,7 +106,7 @@ def test_a_model_of_paths_leaves_a_film_too(name, tmp_path):
     with Image.open(run.path / "samples" / "train-0000002.png") as picture:
         assert picture.size == (20 * 68, 6 * 68)
     if run.model.variational:
-        assert sampling.sample(run, 2, seed=1).shape == (2, 20, 1, 32, 32)
+        assert sampling.sample(run, 2, seed=1).shape == (2, 20, 1, 16, 16)
         with pytest.raises(ConfigError, match="takes no steps"):
             sampling.sample(run, 1, steps=5)
     else:
@@ -114,7 +114,7 @@ def test_a_model_of_paths_leaves_a_film_too(name, tmp_path):
             sampling.sample(run, 1)
     again = load(run.path, device="cpu").model
     assert again.time_scale == run.model.time_scale
-    x = torch.rand(1, 10, 1, 32, 32) * 2 - 1
+    x = torch.rand(1, 10, 1, 16, 16) * 2 - 1
     assert torch.equal(again.predict(x, 3, mean=True), run.model.cpu().eval().predict(x, 3, mean=True))
     with pytest.raises(ConfigError, match="The run is of video"):
         evaluate(run)

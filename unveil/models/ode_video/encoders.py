@@ -68,9 +68,11 @@ class StackEncoder(nn.Module):
         between = [] if hidden is None else [nn.Linear(frames.features, hidden), nn.Tanh()]
         self.head = nn.Sequential(*between, nn.Linear(middle, latent))
 
-    def embed(self, frames: Tensor) -> Tensor:
-        """The state of each frame that has enough after it, (B, T, C, H, W) -> (B, T - count + 1, latent)."""
-        stacks = frames.unfold(1, self.count, 1).movedim(-1, 2).flatten(2, 3)  # (B, n, count C, H, W)
+    def embed(self, frames: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The state of each frame that has enough after it, (B, T, C, H, W) -> (B, T - count + 1, latent), or of some rows of
+        these."""
+        stacks = frames.unfold(1, self.count, 1).movedim(-1, 2)  # (B, n, count, C, H, W)
+        stacks = (stacks if rows is None else stacks[:, rows]).flatten(2, 3)
         embedded: Tensor = self.head(self.frames(stacks.flatten(0, 1)))
         return embedded.unflatten(0, stacks.shape[:2])
 

@@ -21,6 +21,9 @@ class Learning:
         context: those at its beginning that are known.
         objective: "reconstruct" compares the known frames with what the path gives for them, and the rest is never seen;
             "predict" compares the rest, "both" all.
+        compared: how many of these frames are compared in a step, drawn anew for each; None for all. Fewer make cheaper steps.
+        horizon: steps in which these frames grow from the two next to where the path begins to all. Pictures are learnt before
+            paths that way: as long as paths lead astray, they teach the decoder to blur.
         sigma: spread of a pixel around what the path gives for it; variational models.
         beta: weight of the divergence from the prior; variational models.
         warmup: steps in which that weight rises from 0.
@@ -38,6 +41,8 @@ class Learning:
     window: int = 20
     context: int = 10
     objective: Objective = "both"
+    compared: int | None = None
+    horizon: int = 0
     sigma: float = 0.3
     beta: float = 1.0
     warmup: int = 0
@@ -52,6 +57,7 @@ class Learning:
         check_whole("window", self.window, 2)
         check_whole("context", self.context)
         check_whole("warmup", self.warmup, 0)
+        check_whole("horizon", self.horizon, 0)
         for name in ("beta", "free_bits", "agreement", "autoencode"):
             check_amount(name, getattr(self, name))
         if self.objective not in get_args(Objective):
@@ -67,10 +73,17 @@ class Learning:
                 f"{self.context} of {self.window} frames are known, which leaves none to {self.objective}; make the window "
                 "longer, or the context shorter."
             )
+        if self.compared is not None:
+            check_whole("compared", self.compared)
+            if self.compared > self.targets.stop - self.targets.start:
+                raise ConfigError(
+                    f"{self.compared} frames are to be compared, and to {self.objective} there are "
+                    f"{self.targets.stop - self.targets.start}; give at most as many, or leave compared out for all."
+                )
 
     @property
     def targets(self) -> slice:
-        """The frames that are compared."""
+        """The frames that are compared, in one step or another."""
         first = self.context if self.objective == "predict" else 0
         return slice(first, self.context if self.objective == "reconstruct" else self.window)
 
@@ -78,6 +91,11 @@ class Learning:
     def seen(self) -> int:
         """Frames of a training clip that are used."""
         return self.targets.stop
+
+    def reach(self, step: int) -> int:
+        """How many frames may be compared at a step."""
+        count = self.targets.stop - self.targets.start
+        return min(count, max(2, -(-count * (step + 1) // self.horizon))) if self.horizon else count
 
     def beta_at(self, step: int) -> float:
         """The weight of the divergence at a step."""

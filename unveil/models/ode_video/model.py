@@ -24,7 +24,7 @@ from unveil.models.ode_video.given import (
 )
 from unveil.models.ode_video.learning import Learning
 from unveil.models.ode_video.long_clips import blended, concerned, windows
-from unveil.models.ode_video.objectives import bound, certain, hidden, quality
+from unveil.models.ode_video.objectives import bound, certain, compared, hidden, quality
 from unveil.models.ode_video.path import states_at
 from unveil.ode import Solver
 
@@ -191,15 +191,19 @@ class ODEVideo(nn.Module):
         streams = Streams.of(generator, len(clips))
         known, clock = clips[:, : learning.context], at[..., : learning.context].expand(len(clips), -1)
         encoded = self.encoder(known, clock, hidden(learning, self.encoder, len(clips), streams))
-        x = clips[:, learning.targets]
+        ahead = (at if at.ndim == 1 else at[0]) - encoded.start[:1]
+        rows = compared(learning, ahead, streams, step)
+        x = clips[:, rows]
         start = self._drawn(encoded, streams)
-        states, evaluations = self._states(start, encoded.start, at[..., learning.targets], learning.solver)
+        states, evaluations = self._states(start, encoded.start, at[..., rows], learning.solver)
         x_hat = self.decode(states)
-        logs = {**quality(learning, x, x_hat), "evaluations": torch.tensor(float(evaluations))}
+        logs = {**quality(learning, rows, x, x_hat), "evaluations": torch.tensor(float(evaluations))}
         if encoded.log_var is not None:
             terms, more = bound(learning, x, x_hat, encoded.mean, encoded.log_var, step)
         else:
-            terms, more = certain(learning, self.encoder, self.decode, x, x_hat, states)
+            terms, more = certain(
+                learning, self.encoder, self.decode, clips[:, : learning.seen], rows, x, x_hat, states
+            )
         return terms.mean() / max(1, x[:1].numel()), logs | more
 
     def _drawn(self, encoded: Encoded, streams: Streams | None) -> Tensor:

@@ -23,10 +23,26 @@ def hidden(learning: Learning, encoder: Encoder, n: int, streams: Streams) -> Te
     return there
 
 
-def quality(learning: Learning, x: Tensor, x_hat: Tensor) -> dict[str, Tensor]:
+def compared(learning: Learning, ahead: Tensor, streams: Streams, step: int) -> Tensor:
+    """Which frames of all clips are compared in a step, (n,), ascending.
+
+    Args:
+        learning: how many.
+        ahead: how far each frame, (window,), is from where the path begins.
+        streams: where they are drawn from.
+        step: steps taken before.
+    """
+    rows = torch.arange(learning.targets.start, learning.targets.stop)
+    rows = rows[ahead[rows].abs().argsort(stable=True)[: learning.reach(step)]]
+    if learning.compared is not None and len(streams):
+        rows = rows[rand((len(streams), len(rows)), streams)[0].argsort()[: learning.compared]]
+    return rows.sort().values
+
+
+def quality(learning: Learning, rows: Tensor, x: Tensor, x_hat: Tensor) -> dict[str, Tensor]:
     """The PSNR of known frames and of those that follow, as far as they are compared, in dB."""
     error = (x - x_hat).detach().square().flatten(2).mean(2) / 4  # of pixels in [0, 1]
-    known = max(0, learning.context - learning.targets.start)
+    known = int((rows < learning.context).sum())
     parts = {"psnr_known": error[:, :known], "psnr_future": error[:, known:]}
     return {name: -10 * part.log10().mean() for name, part in parts.items() if part.numel()}
 
@@ -43,6 +59,8 @@ def certain(
     learning: Learning,
     encoder: Encoder,
     decode: Callable[[Tensor], Tensor],
+    seen: Tensor,
+    rows: Tensor,
     x: Tensor,
     x_hat: Tensor,
     states: Tensor,
@@ -52,8 +70,8 @@ def certain(
     The spread of the states is told because the second term alone is least where all states are one.
     """
     assert isinstance(encoder, StackEncoder)
-    embedded = encoder.embed(x)
-    count = embedded.shape[1]  # the last frames have too few after them
+    count = int((rows <= seen.shape[1] - encoder.count).sum())  # the last frames have too few after them
+    embedded = encoder.embed(seen, rows[:count])
     along = states[:, :count, : encoder.latent]
     pixels, agreement = two_terms(x, x_hat, embedded, along, weight=learning.agreement, stop=learning.stop)
     logs = {"agreement": agreement.mean().detach(), "spread": states.detach().flatten(0, 1).var(0).mean()}
