@@ -12,7 +12,7 @@ import typer.core
 from rich.markup import escape
 
 import unveil
-from unveil.cli import codec, video
+from unveil.cli import codec, pose, video
 from unveil.cli.console import stderr, stdout
 from unveil.cli.distil import distil
 from unveil.cli.doctor import doctor
@@ -20,6 +20,7 @@ from unveil.cli.edit import edit
 from unveil.cli.evaluate import evaluate
 from unveil.cli.export import export
 from unveil.cli.likelihood import likelihood
+from unveil.cli.pose_edit import edit as pose_edit
 from unveil.cli.recipes import recipes
 from unveil.cli.refine import refine
 from unveil.cli.restore import restore
@@ -39,6 +40,7 @@ WELCOME = """\
   unveil restore runs/photos-denoiser photo.jpg --operator downsample:2 --out large.png
   unveil edit runs/single-image drawing.png --task paint --out painted.png
   unveil likelihood runs/digits-ddpm digits -n 4    ask how likely pictures are
+  unveil pose edit                                  pose a body by hand, in the browser
   unveil export runs/digits-ddpm --out digits       hand it to the diffusers library
   unveil doctor                                     look over this machine
 
@@ -145,6 +147,19 @@ _together(
         (video.interpolate, "unveil video interpolate runs/mine clip.mp4 --trajectories 3 --out between.mp4"),
         (video.generate, "unveil video generate runs/mine --frames 20 --trajectories 4 --out clip.gif"),
         (video.path, "unveil video path runs/mine clip.mp4 --out path.png"),
+    ),
+)
+_together(
+    "pose",
+    "Pose bodies by a few effectors, fit them to characters, and give motions to others.",
+    (
+        (pose.solve, "unveil pose solve --effectors wishes.json --out pose.glb --show pose.png"),
+        (pose.recover, "unveil pose recover pose.npz -n 6 --out effectors.json"),
+        (pose.estimate, "unveil pose estimate points.json --image photo.jpg --out pose.npz"),
+        (pose.shape, "unveil pose shape character.glb --out shape.json"),
+        (pose.retarget, "unveil pose retarget walk.bvh --to character.glb --out walking.glb"),
+        (pose.evaluate, "unveil pose evaluate runs/motions-ik"),
+        (pose_edit, "unveil pose edit --character character.glb"),
     ),
 )
 

@@ -1,0 +1,128 @@
+"""A pose editor in a real browser, and a hand for its mouse."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unveil.geometry import quaternion_to_matrix
+
+PROGRAM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-background-networking", "--use-gl=angle"),
+    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+]
+SIZE = {"width": 820, "height": 460}
+
+
+def launch(playwright: Any) -> Any:
+    """A browser that draws by itself, or a skip where there is none."""
+    if PROGRAM is None:
+        pytest.skip("there is no chromium on this machine")
+    return playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+
+
+@dataclass
+class Visitor:
+    """One page on an editor.
+
+    Attributes:
+        page: as playwright has it.
+        session: what the server holds for it.
+        asked: every address that the page asked for.
+    """
+
+    page: Any
+    session: Any
+    asked: list[str]
+
+    @property
+    def editor(self) -> Any:
+        return self.session.editor
+
+    def until(self, what: Any, seconds: float = 90.0) -> Any:
+        """Wait for something to be so, and give it back."""
+        end = time.monotonic() + seconds
+        while not (found := what()):
+            assert time.monotonic() < end, "the page did not answer in time"
+            self.page.wait_for_timeout(100)
+        return found
+
+    def settled(self) -> None:
+        """Wait until the editor has nothing left to do."""
+        self.page.wait_for_timeout(300)
+        self.until(lambda: self.session.wait(0.01))
+
+    def pixel(self, place: Any) -> tuple[float, float]:
+        """Where on the page a place in the scene is."""
+        camera = self.session.client.camera
+        axes = quaternion_to_matrix(torch.tensor(np.asarray(camera.wxyz), dtype=torch.float64)).numpy()
+        x, y, z = axes.T @ (np.asarray(place, dtype=np.float64) - np.asarray(camera.position))
+        focal = camera.image_height / 2 / np.tan(camera.fov / 2)
+        return camera.image_width / 2 + focal * x / z, camera.image_height / 2 + focal * y / z
+
+    def joint(self, number: int) -> Any:
+        """Where a joint is in the scene."""
+        return self.editor.actor.joints(self.editor.body)[0][number].numpy()
+
+    def drag(self, start: tuple[float, float], way: tuple[float, float], steps: int = 6) -> None:
+        """Press, move and release the mouse."""
+        mouse = self.page.mouse
+        mouse.move(*start)
+        self.page.wait_for_timeout(400)  # the page looks what is below it
+        mouse.down()
+        for i in range(1, steps + 1):
+            mouse.move(start[0] + way[0] * i / steps, start[1] + way[1] * i / steps)
+            self.page.wait_for_timeout(120)
+        mouse.up()
+        self.settled()
+
+
+def visit(browser: Any, editor: Any) -> Visitor:
+    """Open the editor's page with all but this machine out of reach."""
+    context = browser.new_context(viewport=SIZE, accept_downloads=True)
+    asked: list[str] = []
+
+    def pass_on(route: Any) -> None:
+        here = route.request.url.startswith((editor.address, "data:", "blob:"))
+        if here:
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", pass_on)
+    page = context.new_page()
+    page.on("websocket", lambda socket: None if "127.0.0.1" in socket.url else asked.append(socket.url))
+    before = set(editor.sessions)
+    page.goto(editor.address)
+    end = time.monotonic() + 90
+    while not (new := set(editor.sessions) - before):
+        assert time.monotonic() < end, "the page did not connect"
+        page.wait_for_timeout(100)
+    visitor = Visitor(page, editor.sessions[new.pop()], asked)
+    # Until shaders are ready nothing is drawn and nothing can be hit: click one that is free until it answers.
+    elbow = 19
+    visitor.editor.selected = None
+
+    def answered() -> bool:
+        page.mouse.click(*visitor.pixel(visitor.joint(elbow)))
+        page.wait_for_timeout(1500)
+        return visitor.editor.selected is not None
+
+    warning = page.locator(".mantine-Notification-closeButton")
+    visitor.until(lambda: warning.count() > 0)
+    warning.first.click(timeout=60_000)
+    visitor.until(answered, 150)
+    visitor.settled()
+    while visitor.editor.undo():
+        pass
+    visitor.session.ask()
+    visitor.settled()
+    return visitor

@@ -1,0 +1,106 @@
+"""A body of the scene as the bytes of a file."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from unveil.body.amass import write_amass
+from unveil.body.body_motion import BodyMotion
+from unveil.body.bvh.writer import write_bvh
+from unveil.body.drawing.figures import BLUE, CLAY, Figure, bones_figure
+from unveil.body.drawing.scene import draw
+from unveil.body.gltf.writer import write_glb
+from unveil.body.motion import Motion
+from unveil.body.parametric import Body
+from unveil.body.skeleton import Skeleton
+from unveil.core.errors import ConfigError
+from unveil.studio.actors import Actor, Scene
+from unveil.studio.keyframes import motion_of
+
+FORMATS = ("glb", "bvh", "npz", "json")
+"""What a body can be written as; a picture is of the whole scene."""
+
+
+def export(actor: Actor, body: Body, kind: str, *, moving: bool = True) -> bytes:
+    """A body as a file.
+
+    Args:
+        actor: the body; its character is written if it drives one, in .glb and .bvh.
+        body: whose skin and joints it has.
+        kind: glb, bvh, npz or json. The last holds the effectors and the pose as numbers.
+        moving: its motion if it has one; otherwise its present pose only.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    if kind not in FORMATS:
+        raise ConfigError(f"A body cannot be written as '{kind}'; it can be as {', '.join(FORMATS)}.")
+    motion = motion_of(actor if moving else replace(actor, motion=None, keyframes=()))
+    if kind == "json":
+        return (json.dumps(_plain(actor), indent=1) + "\n").encode()
+    if kind == "npz":
+        return _written(".npz", lambda path: write_amass(motion, path, body))
+    own = _skeletal(actor, body, motion)
+    if kind == "bvh":
+        return _written(".bvh", lambda path: write_bvh(own.aligned(), path))
+    if actor.costume is not None and actor.costume.character is not None:
+        character = actor.costume.character
+    else:
+        character = body.character(actor.betas, actor.gender)
+        character = replace(character, skeleton=own.skeleton, vertices=actor.scale * character.vertices)
+    return _written(".glb", lambda path: write_glb(character, path, own))
+
+
+def picture(scene: Scene, body: Body, *, height: int = 720, turn: float = 25.0, tilt: float = 8.0) -> Tensor:
+    """The scene drawn, (3, H, W) in [-1, 1].
+
+    Args:
+        scene: what to draw.
+        body: whose skin and joints they have.
+        height: of the picture in pixels.
+        turn: degrees that the viewer has gone round.
+        tilt: degrees that the viewer looks down.
+    """
+    figures = [figure for actor in scene.actors for figure in _figures(actor, body)]
+    return draw(figures, height=height, turn=turn, tilt=tilt, floor=0.0)
+
+
+def _figures(actor: Actor, body: Body) -> list[Figure]:
+    worn = actor.worn(body)
+    if actor.costume is None or worn is None:
+        return [Figure(actor.vertices(body), body.faces.cpu(), CLAY)]
+    if worn.vertices is not None and actor.costume.character is not None:
+        return [Figure(worn.vertices, actor.costume.character.faces, CLAY)]
+    return [bones_figure(actor.costume.skeleton, worn.positions, worn.rotations, BLUE)]
+
+
+def _skeletal(actor: Actor, body: Body, motion: BodyMotion) -> Motion:
+    """The motion of what is written: of the character, or of the body's own skeleton in the size it has in the scene."""
+    if actor.costume is not None:
+        return actor.costume.driven(body, motion, actor.scale)
+    own = motion.motion(body)
+    skeleton = own.skeleton
+    scaled = Skeleton.at_rest(skeleton.names, skeleton.parents, actor.scale * skeleton.positions)
+    return Motion(scaled, own.rot, actor.scale * own.root, own.fps)
+
+
+def _plain(actor: Actor) -> dict[str, object]:
+    return {
+        "name": actor.name,
+        "gender": actor.gender,
+        "betas": actor.betas.tolist(),
+        "scale": actor.scale,
+        "effectors": [grip.plain() for grip in actor.grips],
+        "pose": {"rotations": actor.pose.rotations[0].tolist(), "pelvis": actor.pose.pelvis[0].tolist()},
+    }
+
+
+def _written(suffix: str, write: Callable[[Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / f"body{suffix}"
+        write(path)
+        return path.read_bytes()

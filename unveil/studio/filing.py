@@ -1,0 +1,146 @@
+"""What an editor opens and what it saves."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from unveil.body.body_motion import BodyMotion
+from unveil.body.effectors import Pose
+from unveil.body.joints import find_gender
+from unveil.core.errors import ConfigError, DataError
+from unveil.studio.actors import Actor, check_shape
+from unveil.studio.costume import Costume
+from unveil.studio.exporting import FORMATS, export, picture
+from unveil.studio.grip import read_grips
+from unveil.studio.opening import CHARACTERS, MOTIONS, PICTURES, read_json, read_motion, read_picture, suffix_of
+from unveil.studio.project import is_project, read_project, write_project
+from unveil.studio.state import PoseEditorState
+
+SAVED = (*FORMATS, "png", "project")
+"""What can be saved: a body as a file, a picture of the scene, or all of it as a project."""
+
+
+def open_file(editor: PoseEditorState, name: str, data: bytes) -> str:
+    """Open what a page brought or found in its folder; every opening is one step of undo, but a picture's.
+
+    Args:
+        editor: what it is opened in.
+        name: of the file, which tells what it is: a pose or motion (.npz), a character (.glb, .bvh), a project, effectors or a
+            pose (.json), or a picture to be shown behind the bodies.
+        data: its bytes.
+
+    Returns:
+        A sentence on what was opened.
+
+    Raises:
+        DataError: it is not known, damaged or too large.
+    """
+    suffix = suffix_of(name)
+    if suffix in MOTIONS:
+        motion = read_motion(name, data, editor.body)
+        editor.desk.repose(lambda actor: _moving(editor, actor, motion))
+        return f"{name}: {_many(motion)}."
+    if suffix in CHARACTERS:
+        return _open_character(editor, name, data)
+    if suffix in PICTURES:
+        editor.backdrop = read_picture(name, data)
+        return f"{name} is behind the bodies."
+    content = read_json(name, data)
+    if is_project(content):
+        editor.replace_scene(read_project(content, editor.body))
+        return f"{name}: a project of {len(editor.scene.actors)} bodies."
+    return _open_list(editor, name, content)
+
+
+def open_named(editor: PoseEditorState, name: str) -> str:
+    """Open a file of the editor's folder."""
+    return open_file(editor, name, editor.folder.read(name))
+
+
+def saved(editor: PoseEditorState, kind: str, *, moving: bool = True, turn: float = 25.0, tilt: float = 8.0) -> bytes:
+    """The bytes of what is to be saved.
+
+    Args:
+        editor: whose scene it is.
+        kind: one of `SAVED`; a body's file is of the chosen one.
+        moving: its motion if it has one; otherwise its present pose only.
+        turn: degrees that the viewer of a picture has gone round.
+        tilt: degrees that the viewer looks down.
+    """
+    if kind == "project":
+        return write_project(editor.scene)
+    if kind == "png":
+        drawn = picture(editor.scene, editor.body, turn=turn, tilt=tilt)
+        pixels = ((drawn + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG")
+        return out.getvalue()
+    if kind not in SAVED:
+        raise ConfigError(f"'{kind}' cannot be saved; it can be {', '.join(SAVED)}.")
+    return export(editor.actor, editor.body, kind, moving=moving)
+
+
+def save(editor: PoseEditorState, name: str, kind: str, *, overwrite: bool = False, **how: Any) -> Path:
+    """Save to the editor's folder; `how` is passed to `saved`.
+
+    Raises:
+        ConfigError: the name cannot be used.
+        ExistsError: a file of this name is there, and nobody asked to overwrite it.
+    """
+    suffix = ".json" if kind == "project" else f".{kind}"
+    editor.folder.place(name, suffix)  # refuses before the work
+    return editor.folder.write(name, saved(editor, kind, **how), suffix, overwrite=overwrite)
+
+
+def _moving(editor: PoseEditorState, actor: Actor, motion: BodyMotion) -> Actor:
+    pose = Pose(motion.pose[:1], motion.pelvis[:1], motion.shape[None], torch.tensor([find_gender(motion.gender)]))
+    shown = replace(actor, pose=pose, motion=motion if len(motion) > 1 else None, frame=0)
+    return shown.snapped(editor.body)
+
+
+def _many(motion: BodyMotion) -> str:
+    return "a pose" if len(motion) == 1 else f"a motion of {len(motion)} frames"
+
+
+def _open_character(editor: PoseEditorState, name: str, data: bytes) -> str:
+    costume = Costume.read(name, data)
+    fitted = costume.fitted(editor.body, editor.actor.gender)
+
+    def dressed(actor: Actor) -> Actor:
+        worn = replace(actor.shaped(fitted.betas), scale=fitted.scale, costume=costume, motion=None, frame=0)
+        if fitted.motion is None:
+            return editor.solving(worn)
+        return _moving(editor, worn, replace(fitted.motion, shape=fitted.betas))
+
+    editor.desk.repose(dressed)
+    moves = "" if fitted.motion is None else f" It brings {_many(fitted.motion)}."
+    return f"{name}: {costume.told} The body takes its proportions.{moves}"
+
+
+def _open_list(editor: PoseEditorState, name: str, content: Any) -> str:
+    """Effectors alone, or a body as `export` writes one as JSON."""
+    body = content if isinstance(content, Mapping) else {"effectors": content}
+    try:
+        grips = read_grips(body.get("effectors", []))
+        betas = check_shape(torch.tensor(body["betas"], dtype=torch.float32)) if "betas" in body else None
+        gender = str(body["gender"]) if "gender" in body else None
+        pose = body.get("pose")
+        rotations = None if pose is None else torch.tensor(pose["rotations"], dtype=torch.float32)
+        pelvis = None if pose is None else torch.tensor(pose["pelvis"], dtype=torch.float32)
+        scale = float(body.get("scale", editor.actor.scale))
+
+        def opened(actor: Actor) -> Actor:
+            found = replace(actor.shaped(betas, gender), grips=grips, scale=scale, residuals=())
+            if rotations is None or pelvis is None:
+                return editor.solving(found)
+            return replace(found.posed(rotations, pelvis), pose=found.posed(rotations, pelvis).pose.checked())
+
+        editor.desk.repose(opened)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{name} holds no effectors or pose that can be read: {str(error).rstrip('.')}.") from None
+    return f"{name}: {len(grips)} effectors."

@@ -1,0 +1,87 @@
+"""The panel of who is in the scene, and of how it is looked at."""
+
+from typing import Any
+
+from unveil.studio.actors import Actor
+from unveil.studio.looks import EYE, MIDDLE
+from unveil.studio.session import Session
+
+
+class ScenePanel:
+    """Bodies, the view and the picture behind them.
+
+    Args:
+        gui: of one browser.
+        session: whose panel it is.
+    """
+
+    def __init__(self, gui: Any, session: Session) -> None:
+        self._session, self._editor = session, session.editor
+        with gui.add_folder("Bodies"):
+            self._which = gui.add_dropdown(
+                "Edited", (_name(self._editor.actor),), hint="a click on another body does it too"
+            )
+            self._number = gui.add_button_group("Change", ("Add one", "Remove it"))
+            self._undress = gui.add_button("Take the character off", icon="user-minus")
+        with gui.add_folder("View"):
+            self._opacity = gui.add_slider("Opacity", 0.15, 1.0, 0.05, 1.0)
+            self._rings = gui.add_checkbox("Rings", True)
+            self._gizmos = gui.add_checkbox("All gizmos", False)
+            self._below = gui.add_checkbox("Body in the character", True)
+            self._look = gui.add_button_group("Look", ("Front", "Side", "Top", "At it"))
+            self._backdrop = gui.add_button("Remove the picture behind", icon="photo-off")
+        self._which.on_update(self._chosen)
+        self._number.on_click(self._changed)
+        self._undress.on_click(lambda _: self._session.do(self._undressed))
+        for control in (self._opacity, self._rings, self._gizmos, self._below):
+            control.on_update(lambda _: self._viewed())
+        self._look.on_click(lambda event: self.look(event.target.value))
+        self._backdrop.on_click(lambda _: self._session.do(self._cleared))
+
+    def _chosen(self, event: Any) -> None:
+        if event.client is None:
+            return
+        actor = next((each for each in self._editor.scene.actors if _name(each) == event.target.value), None)
+        if actor is not None:
+            self._session.choose(actor.number)
+
+    def _changed(self, event: Any) -> None:
+        if event.target.value == "Add one":
+            self._session.do(self._editor.add_body, solve=True)
+        else:
+            self._session.do(self._editor.remove_body)
+
+    def _undressed(self) -> None:
+        self._editor.undress()
+
+    def _cleared(self) -> None:
+        self._editor.backdrop = None
+
+    def _viewed(self) -> None:
+        session = self._session
+        session.bodies.opacity, session.bodies.skin_below = float(self._opacity.value), bool(self._below.value)
+        session.rings_visible, session.gizmos_everywhere = bool(self._rings.value), bool(self._gizmos.value)
+        session.ask()
+
+    def look(self, where: str) -> None:
+        """Look at the chosen body from the front, the side or above, or as at first."""
+        actor, camera = self._editor.actor, self._session.client.camera
+        x, y, z = (actor.scale * actor.pose.pelvis[0]).tolist()
+        away = 3.7 * max(actor.scale, 0.4)
+        eyes = {"Front": (x, y + 0.1, z + away), "Side": (x + away, y + 0.1, z), "Top": (x, y + away, z + 0.01)}
+        camera.position = eyes.get(where, tuple(a + b - c for a, b, c in zip((x, y, z), EYE, MIDDLE, strict=True)))
+        camera.look_at = (x, y - 0.08, z)
+
+    def refresh(self) -> None:
+        """Show the editor's state."""
+        names = tuple(_name(actor) for actor in self._editor.scene.actors)
+        if tuple(self._which.options) != names:
+            self._which.options = names
+        self._which.value = _name(self._editor.actor)
+        self._undress.visible = self._editor.actor.costume is not None
+        self._below.visible = any(actor.costume is not None for actor in self._editor.scene.actors)
+        self._backdrop.visible = self._editor.backdrop is not None
+
+
+def _name(actor: Actor) -> str:
+    return actor.name if actor.costume is None else f"{actor.name}: {actor.costume.name}"
