@@ -42,7 +42,9 @@ def test_the_slope_of_the_error_is_that_of_small_changes(body, kind):
         return chain._placed(numbers, local).cost
 
     steps = 1e-6 * np.eye(_ANGLES + 3)
-    measured = np.stack([(cost(step[None].repeat(ROWS, 0)) - cost(-step[None].repeat(ROWS, 0))) / 2e-6 for step in steps])
+    measured = np.stack(
+        [(cost(step[None].repeat(ROWS, 0)) - cost(-step[None].repeat(ROWS, 0))) / 2e-6 for step in steps]
+    )
     np.testing.assert_allclose(slope, measured.T, atol=2e-5)
 
 

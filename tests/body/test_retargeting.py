@@ -210,3 +210,13 @@ def test_real_motions_move_a_real_character(clip, real_data, tmp_path):
     again = read_glb(write_glb(character, tmp_path / "moved.glb", found))
     moved = next(iter(again.motions.values()))
     np.testing.assert_allclose(again.move(moved)[-1], character.move(found)[-1], atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:The skeleton's head")
+def test_legs_without_length_are_refused(body):
+    skeleton = body.skeleton()
+    flat = Skeleton.at_rest(skeleton.names, skeleton.parents, torch.zeros_like(skeleton.positions))
+    with pytest.raises(RetargetError, match="The target has legs without length"):
+        retarget(motion_of(skeleton), flat)
+    with pytest.raises(RetargetError, match="motion's skeleton has legs without length"):
+        retarget(motion_of(flat), skeleton)

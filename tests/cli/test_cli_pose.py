@@ -79,3 +79,18 @@ def test_mistakes_get_one_sentence(place, capsys, monkeypatch, words, message):
     monkeypatch.chdir(place)
     assert enter(*words) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_is_read_is_never_replaced(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    before = (place / "wishes.json").read_text()
+    assert enter("solve", "--effectors", "wishes.json", "--run", "run", "--out", "wishes.json", "--force") == 2
+    assert "wishes.json is a file that is read" in capsys.readouterr().err
+    assert enter("recover", "wishes.json", "--run", "run", "--out", "wishes.json", "--force") == 2
+    Image.new("RGB", (8, 8)).save("photo.png")
+    shown = ("--image", "photo.png", "--show", "photo.png", "--out", "p.npz", "--force")
+    assert enter("estimate", "wishes.json", "--run", "run", *shown) == 2
+    assert "photo.png is a file that is read" in capsys.readouterr().err
+    assert (place / "wishes.json").read_text() == before
+    assert enter("retarget", "wishes.json", "--to", "body", "--out", "walk.gz") == 2
+    assert ".bvh.gz" in capsys.readouterr().err

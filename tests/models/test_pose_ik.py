@@ -230,3 +230,17 @@ def test_places_of_asked_follow_one_another():
     asked = Asked(Counts(2, 3, 1), *(torch.zeros(1, 6) for _ in range(5)))
     rows = list(range(6))
     assert [rows[part] for part in (asked.positions, asked.rotations, asked.looks)] == [[0, 1], [2, 3, 4], [5]]
+
+
+def test_a_tolerance_it_never_learned_with_is_taken_as_the_largest(body):
+    model = small(body, spread=0.1)
+    wishes = [
+        {"type": "position", "joint": name, "position": [0.1 * n, 1, 0]} for n, name in enumerate(("head", "pelvis"))
+    ]
+
+    def solved(tolerance):
+        asked = Effectors.of([wishes[0], {**wishes[1], "tolerance": tolerance}])
+        return model.solve(asked, torch.zeros(1, 10), torch.tensor([2])).rotations
+
+    torch.testing.assert_close(solved(100.0), solved(0.1))
+    assert not torch.allclose(solved(0.0), solved(0.1))

@@ -105,7 +105,7 @@ def _read(item: Mapping[str, Any]) -> Row:
     amounts = []
     for key, usual in (("tolerance", 0.0), ("weight", 1.0)):
         amount = item.get(key, usual)
-        if isinstance(amount, bool) or not isinstance(amount, Real) or not isfinite(amount) or amount < 0:
+        if not _is_number(amount) or amount < 0:
             raise ConfigError(f"'{key}' is {amount!r}; it must be a finite number, 0 or more.")
         amounts.append(float(amount))
     if kind == POSITION:
@@ -189,7 +189,14 @@ def _numbers(item: Mapping[str, Any], key: str, count: int) -> list[float]:
     flat: list[Any] = []
     for part in value if isinstance(value, list | tuple) else [value]:
         flat.extend(part if count == 9 and isinstance(part, list | tuple) else [part])
-    good = all(isinstance(one, Real) and not isinstance(one, bool) and isfinite(one) for one in flat)
-    if not good or len(flat) != count:
+    if not all(map(_is_number, flat)) or len(flat) != count:
         raise ConfigError(f"'{key}' is {value!r}; it must be {count} finite numbers.")
     return [float(one) for one in flat]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no integer beyond all floating-point ones either."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    except OverflowError:
+        return False

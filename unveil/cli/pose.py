@@ -125,7 +125,7 @@ def retarget(
         motion, to, units=_unit(units), to_units=_unit(to_units), joint_map=joints, to_map=to_joints, plant=plant
     )
     found.write(out)
-    stdout().print(f"{_some(len(found.motion), 'frame')} at {found.motion.fps:g} a second are in {out}", markup=False)
+    stdout().print(f"{out} holds {_some(len(found.motion), 'frame')} at {found.motion.fps:g} a second", markup=False)
     if show is not None:
         _draw(found.picture(), show, force)
 

@@ -110,20 +110,21 @@ def estimate(
     import torch
 
     from unveil.body.estimation import Camera, KeypointFit, read_estimates, read_keypoints
+    from unveil.body.estimation.files import NO_POSES
 
     model = load_poser(run)
     try:
         found = read_estimates(given, model.body)
     except DataError as error:
-        if given.suffix.lower() != ".json":
+        if given.suffix.lower() != ".json" or not given.expanduser().is_file():
             raise
-        reason = error
+        reason = "" if NO_POSES in str(error) else f" Nor does it hold estimates: {error}"
     else:
         return Estimated((_one(found, person, given),), model.body, len(found))
     try:
         people = read_keypoints(given)
     except DataError as error:
-        raise DataError(f"{error} Nor does it hold estimates: {reason}") from None
+        raise DataError(f"{error}{reason}") from None
     points = _one(people, person, given)
     camera = None
     if points.flat:
@@ -132,7 +133,7 @@ def estimate(
         inside = (points.points >= 0) & (points.points <= torch.tensor([width, height]))
         if not inside.all(1).any():
             raise ConfigError(
-                f"None of the points lies in a picture of {height}x{width} (height x width) pixels; give the picture they are of."
+                f"None of the points lies in a picture {height} pixels high and {width} wide; give the one they are of."
             )
     fit = KeypointFit(model.body, model)
     known = None if shape is None else torch.tensor(shape)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from unveil.body import Effectors, Pose
 
 _LARGEST = 16 << 20
+_MOST = 1000.0  # numbers of a shape
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_wish(path: str | Path) -> Wish:
     if betas is not None:
         if not isinstance(betas, list) or not all(isinstance(x, int | float) for x in betas):
             raise DataError(f"'{path}': betas must be a list of numbers.")
-        betas = tuple(float(x) for x in betas)
+        betas = shape_numbers(betas)
     if gender is not None and not isinstance(gender, str):
         raise DataError(f"'{path}': gender must be male, female or neutral.")
     return Wish(effectors, betas, gender)
@@ -64,12 +65,16 @@ def shape_numbers(betas: "tuple[float, ...] | list[float] | None") -> tuple[floa
     """Ten numbers of a shape; those not given are 0.
 
     Raises:
-        ConfigError: there are more than ten, or one is not finite.
+        ConfigError: there are more than ten, or one is no human's by far.
     """
-    given = tuple(float(x) for x in betas or ())
-    if len(given) > 10 or not all(abs(x) < float("inf") for x in given):
-        raise ConfigError(f"A shape is ten finite numbers at most; {len(given)} were given.")
-    return given + (0.0,) * (10 - len(given))
+    given = tuple(betas or ())
+    if len(given) > 10:
+        raise ConfigError(f"A shape is ten numbers at most; {len(given)} were given.")
+    if not all(abs(x) < _MOST for x in given):
+        raise ConfigError(
+            f"A shape's numbers must be finite and less than {_MOST:.0f}; those of people are from -5 to 5."
+        )
+    return tuple(float(x) for x in given) + (0.0,) * (10 - len(given))
 
 
 def plain_pose(pose: "Pose", effectors: "Effectors | None", joints: Any) -> dict[str, Any]:

@@ -225,22 +225,24 @@ def _pose_of(path: "str | Path") -> "Pose":
     from unveil.body import Pose, find_gender
     from unveil.core.errors import DataError
 
+    place = Path(path).expanduser()
     try:
-        place = Path(path).expanduser()
         if place.stat().st_size > _LARGEST:
             raise DataError(f"'{path}' is larger than any pose.")
         value = json.loads(place.read_text(encoding="utf-8"))
-        whole = value.get("pose") if isinstance(value, Mapping) else None
-        if not isinstance(whole, Mapping) or not {"rotations", "pelvis"} <= whole.keys():
-            raise DataError(f"'{path}' holds no pose; give what `pose solve --out NAME.json` writes.")
-        rotations, pelvis = (torch.tensor(whole[name], dtype=torch.float32) for name in ("rotations", "pelvis"))
-        betas = torch.tensor([shape_numbers(value.get("betas"))])
-        return Pose(
-            rotations[None], pelvis[None], betas, torch.tensor([find_gender(value.get("gender", "neutral"))])
-        ).checked()
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"'{path}' is no JSON that can be read: {error}.") from None
+    whole = value.get("pose") if isinstance(value, Mapping) else None
+    if not isinstance(whole, Mapping) or not {"rotations", "pelvis"} <= whole.keys():
+        raise DataError(f"'{path}' holds no pose; give what `pose solve --out NAME.json` writes.")
+    try:
+        rotations, pelvis = (torch.tensor(whole[name], dtype=torch.float32) for name in ("rotations", "pelvis"))
+        betas = torch.tensor([shape_numbers(value.get("betas"))])
+        gender = torch.tensor([find_gender(value.get("gender", "neutral"))])
+        return Pose(rotations[None], pelvis[None], betas, gender).checked()
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise DataError(f"'{path}' holds no pose that can be read: {str(error).rstrip('.')}.") from None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _ALIASES = {
     "trans": ("cam_trans", "transl", "trans", "translation"),
     "score": ("center_confs", "score", "scores"),
 }
+NO_POSES = "it holds no poses"
+"""What is said of a file of something else."""
 _LARGEST = 1 << 30
 _DEPTH = 4  # dicts within dicts, by video, by frame, by person
 
@@ -55,7 +58,7 @@ def read_estimates(path: str | os.PathLike[str], body: Body, *, world: bool = Fa
         value = json.loads(data) if place.suffix.lower() == ".json" else read_fields(data)
         found = [one for person in _people(value, _DEPTH) for one in _estimates(person, body, world)]
         if not found:
-            raise DataError(f"it holds no poses; they are looked for under {', '.join(_ALIASES['pose'])} and body_pose")
+            raise DataError(f"{NO_POSES}; they are looked for under {', '.join(_ALIASES['pose'])} and body_pose")
         return found
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
@@ -92,7 +95,11 @@ def _estimates(person: Mapping[str, Any], body: Body, world: bool) -> list[PoseE
         below, root = _field(person, "body"), _field(person, "root")
         assert below is not None
         rot = _matrices(below, len(JOINTS) - 1)
+        if root is not None and root.shape == (3, 3) and len(rot) == 1:
+            root = root[None]  # one matrix, not three axis-angles
         first = torch.eye(3).expand(len(rot), 1, 3, 3) if root is None else _matrices(root, 1)
+        if len(first) != len(rot):
+            raise DataError(f"it holds {len(rot)} poses and {len(first)} turns of their roots")
         rot = torch.cat([first, rot], 1)
     else:
         rot = _matrices(whole, len(JOINTS))
@@ -101,11 +108,20 @@ def _estimates(person: Mapping[str, Any], body: Body, world: bool) -> list[PoseE
     betas = torch.zeros(number, 10) if betas is None else _rows(betas, number, "betas")
     if betas.shape[1] < 10:
         raise DataError(f"its shapes have {betas.shape[1]} numbers; a body's shape has 10")
-    betas = betas[:, :10]  # an eleventh says how much of a child it is, in another body model
-    trans = torch.zeros(number, 3) if trans is None else _rows(trans, number, "trans")[:, :3]
-    scores = torch.zeros(number) if score is None else score.reshape(-1).expand(number)
-    told = person.get("gender", "neutral")
-    gender = GENDERS[find_gender(str(np.asarray(told).item()))]
+    if bool(betas[:, 10:].any()):
+        warnings.warn(
+            f"Shapes of {betas.shape[1]} numbers were read; those after ten, such as how much of a child it is, are left out.",
+            stacklevel=2,
+        )
+    betas = betas[:, :10]
+    trans = torch.zeros(number, 3) if trans is None else _rows(trans, number, "trans")
+    if trans.shape[1] != 3:
+        raise DataError(f"its places have {trans.shape[1]} numbers; they must have 3")
+    scores = torch.zeros(number, 1) if score is None else _rows(score.reshape(-1, 1), number, "scores")
+    told = np.asarray(person.get("gender", "neutral"))
+    if told.size != 1:
+        raise DataError(f"it holds {told.size} genders at one place; give one")
+    gender = GENDERS[find_gender(str(told.item()))]
     own = gender if gender in body.genders else body.genders[0]
     pelvis = body.rest_joints(betas, own)[:, 0] + trans
     if not world:

@@ -1,7 +1,6 @@
 """Points that somebody or some detector marked on a person, in a picture or in space."""
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from unveil.body.estimation.markers import MARKERS, ORDERS
 from unveil.core.errors import ConfigError, DataError
 
 _LEAST = 4
+_LARGEST_NUMBER = 1e30
 _FARTHEST = 1e6  # pixels, or metres
 _LARGEST = 64 << 20
 _WIDEST = 4  # numbers of a point
@@ -75,8 +75,9 @@ class Keypoints:
 def read_keypoints(path: str | os.PathLike[str]) -> list[Keypoints]:
     """Read the points of every person in a JSON file.
 
-    Understood are OpenPose's files, COCO's annotations and lists of results, MediaPipe's landmarks (those of the picture must be in pixels), and
-    points by name: {"points": {"left_wrist": [x, y], "nose": [x, y, confidence]}}, with "dimensions": 3 for x, y, z in metres.
+    Understood are OpenPose's files, COCO's annotations and lists of results, MediaPipe's landmarks (those of the picture must
+    be in pixels), and points by name: {"points": {"left_wrist": [x, y], "nose": [x, y, confidence]}}, with "dimensions": 3 for
+    x, y, z in metres.
 
     Raises:
         DataError: there is no such file, it is no JSON, or it holds no points that can be understood.
@@ -176,9 +177,11 @@ def _listed(values: Sequence[Any], dimensions: int | None) -> Keypoints | None:
 def _landmarks(rows: Sequence[Mapping[str, Any]]) -> Keypoints | None:
     if len(rows) not in ORDERS:
         raise ConfigError(f"it has {len(rows)} landmarks; MediaPipe has 33.")
-    deep = all(abs(float(row["x"])) < 3 and "z" in row for row in rows)
-    axes = ("x", "y", "z") if deep else ("x", "y")
-    points = torch.tensor([[float(row[axis]) for axis in axes] for row in rows])
+    flat = [[row.get("x"), row.get("y")] if isinstance(row, Mapping) else None for row in rows]
+    if not all(map(_numbers, flat)):
+        raise ConfigError("its landmarks must be objects with numbers x and y, and may have z and visibility.")
+    deep = all(abs(row["x"]) < 3 and _numbers([row.get("z")]) for row in rows)
+    points = torch.tensor([[float(row[axis]) for axis in ("x", "y", "z")[: 2 + deep]] for row in rows])
     if bool(((points[:, :2] >= 0) & (points[:, :2] <= 1)).all()):
         raise ConfigError(
             "its landmarks are shares of the picture. Multiply x by the picture's width and y by its height and leave z out, "
@@ -186,7 +189,10 @@ def _landmarks(rows: Sequence[Mapping[str, Any]]) -> Keypoints | None:
         )
     if deep:
         points = points * torch.tensor([1.0, -1.0, -1.0])  # theirs point right, down and away
-    seen = torch.tensor([float(row.get("visibility", row.get("score", 1.0))) for row in rows])
+    sure = [row.get("visibility", row.get("score", 1.0)) for row in rows]
+    if not _numbers(sure):
+        raise ConfigError("its landmarks' visibility must be numbers.")
+    seen = torch.tensor([float(share) for share in sure])
     return _seen(ORDERS[len(rows)], points, seen)
 
 
@@ -206,5 +212,6 @@ def _is_landmark(value: Any) -> bool:
 
 def _numbers(values: Any) -> bool:
     return isinstance(values, list | tuple) and all(
-        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in values
+        isinstance(x, int | float) and not isinstance(x, bool) and -_LARGEST_NUMBER < x < _LARGEST_NUMBER
+        for x in values
     )
