@@ -112,6 +112,7 @@ def test_frames_of_another_size_are_brought_there_and_that_is_said(trained):
         (["predict", "RUN", "CLIP", "--out", "a.mp4", "--sampler", "dim"], "did you mean ddim"),
         (["predict", "RUN", "CLIP", "--out", "a.mp4", "--sparse"], "several spacings"),
         (["predict", "RUN", "CLIP", "--out", "a.mp4", "--fps", "0"], "--fps is 0"),
+        (["predict", "RUN", "CLIP", "--out", "a.gif", "--fps", "60"], "a GIF is shown at 50"),
         (["predict", "RUN", "gone.mp4", "--out", "a.mp4"], "There is no file"),
         (["predict", "gone", "CLIP", "--out", "a.mp4"], "gone"),
         (["predict", "RUN", "CLIP", "--out", "CLIP", "--force"], "is the clip that is read"),
@@ -127,6 +128,14 @@ def test_refusals(trained, tmp_path, monkeypatch, capsys, words, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_gif_of_a_fast_clip_is_slowed_down_and_that_is_said(trained, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16), np.uint8)
+    np.savez(tmp_path / "fast.npz", frames=pixels, fps=120.0)
+    assert enter("predict", trained / "run", tmp_path / "fast.npz", "--out", tmp_path / "a.gif", "--steps", "1") == 0
+    assert "120 frames a second, and .gif 50 at most" in capsys.readouterr().out.replace("\n", " ")
+    assert read_video(tmp_path / "a.gif")[1] == pytest.approx(50)
+
+
 def test_runs_that_cannot(tmp_path):
     from unveil.core.errors import ConfigError
 
@@ -136,6 +145,8 @@ def test_runs_that_cannot(tmp_path):
     for task in ("past", "interpolate", "generate"):
         with pytest.raises(ConfigError, match="It can do: predict"):
             check_video(plain, task)
+    with pytest.raises(ConfigError, match=r"Train one with model\.future above 0"):
+        check_video(plain, "past")
     with pytest.raises(ConfigError, match="fills gaps of 4 frames, and 9 were asked for"):
         check_video(resolve("moving-digits-mcvd-concat"), "interpolate", frames=9)
     with pytest.raises(ConfigError, match="There is no task 'foresee'"):

@@ -8,7 +8,7 @@ import typer
 from unveil.cli.console import ConsoleReport, stdout
 from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, check_new
 from unveil.core.errors import ConfigError
-from unveil.data.writing import check_clip
+from unveil.data.writing import check_clip, check_rate, fastest
 from unveil.tasks.video import BATCH, Task
 
 Clip = Annotated[
@@ -165,6 +165,8 @@ def _carry_out(
     places = _places(out, options["trajectories"])
     for place in places:
         check_clip(place, force)
+        if fps is not None:
+            check_rate(place, fps)
         if clip is not None and place.exists() and Path(clip).exists() and place.samefile(clip):
             raise ConfigError(f"{place} is the clip that is read; name another file.")
     if strip is not None:
@@ -177,10 +179,16 @@ def _carry_out(
     from unveil.data import save_images, write_video
 
     told = {"run": str(run), "task": task, "clip": clip, **options}
+    rate = min(fps or made.fps, fastest(out))
+    if fps is None and rate < made.fps:
+        stdout().print(
+            f"The clip plays {made.fps:g} frames a second, and {out.suffix} {rate:g} at most: it is slowed down.",
+            markup=False,
+        )
     for i, place in enumerate(places):
         x = (made.made if made_only else made.clips)[i]
         about = {"unveil": told | {"trajectory": i, "known": [] if made_only else list(made.known)}}
-        write_video(x, place, fps=fps or made.fps, scale=scale, force=force, metadata=about)
+        write_video(x, place, fps=rate, scale=scale, force=force, metadata=about)
     if strip is not None:
         save_images(made.strip(), strip, force=force, metadata={"unveil": told})
     if made.psnr is not None:

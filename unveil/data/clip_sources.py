@@ -84,7 +84,7 @@ def clips_of_array(array: np.ndarray, where: str, fps: float | None = None) -> l
     """
     channels = array.ndim == 4 and bool({1, 3} & {array.shape[1], array.shape[3]})
     many = array.ndim == 5 or (array.ndim == 4 and not channels)
-    if array.ndim == 4 and many and array.shape[3] in (2, 4):  # no video is so narrow
+    if array.ndim == 4 and many and array.shape[3] in (2, 4) and array.shape[2] >= 8:  # no video is so narrow
         raise DataError(
             f"{where} has the shape {array.shape}, as of frames with {array.shape[3]} channels; clips have 1 (grey) or 3 "
             "(RGB), so leave the transparency out."

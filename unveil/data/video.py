@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from fractions import Fraction
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,8 @@ from unveil.data.folders import reason, shown
 from unveil.data.saving import as_image, save_images, to_uint8
 from unveil.data.sources import check_source
 from unveil.data.video_file import load_av
-from unveil.data.writing import check_clip, new_file
+from unveil.data.writing import check_clip, check_rate, new_file
 
-_GIF_FASTEST = 50.0
 _ENCODERS = {
     ".mp4": ("mp4", "libx264", "yuv420p", {"crf": "16", "preset": "medium"}),
     ".webm": ("webm", "libvpx-vp9", "yuv420p", {"crf": "18", "b": "0", "row-mt": "1"}),
@@ -121,12 +119,7 @@ def write_video(
     frames = _frames(x)
     check_whole("scale", scale)
     suffix = path.suffix.lower()
-    if not (isfinite(fps) and 0 < fps <= 1000):
-        raise ConfigError(f"fps={fps} cannot be; give a number above 0, 1000 at most.")
-    if suffix == ".gif" and fps > _GIF_FASTEST:
-        raise ConfigError(
-            f"fps={fps} cannot be: a GIF is shown at {_GIF_FASTEST:g} frames a second at most; write an .mp4."
-        )
+    check_rate(path, fps)
     frames = frames.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
     comment = json.dumps(dict(metadata), default=str) if metadata else ""
     if not suffix:

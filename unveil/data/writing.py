@@ -16,6 +16,8 @@ from unveil.data.folders import SUFFIXES, reason, shown
 
 CLIPS = (".mp4", ".webm", ".gif", ".npz")
 """What the file of a clip may end in."""
+_FASTEST = {".gif": 50.0}
+_FASTEST_ELSE = 1000.0
 MARK = ("Software", "unveil")
 """The text that every picture written here begins with, by which it is known again."""
 _NUMBERED = re.compile(r"\d{5,}\.png")
@@ -68,6 +70,25 @@ def check_clip(path: Path, force: bool) -> None:
         check_file(path, force)
     else:
         check_pictures(path, force)
+
+
+def fastest(path: Path) -> float:
+    """How many frames a second a clip of this name can be shown at."""
+    return _FASTEST.get(path.suffix.lower(), _FASTEST_ELSE)
+
+
+def check_rate(path: Path, fps: float) -> None:
+    """Refuse a rate at which a clip of this name cannot be shown.
+
+    Raises:
+        ConfigError: it is not above 0, or too fast.
+    """
+    if not 0 < fps <= _FASTEST_ELSE:
+        raise ConfigError(f"fps={fps} cannot be; give a number above 0, {_FASTEST_ELSE:g} at most.")
+    if fps > fastest(path):
+        raise ConfigError(
+            f"fps={fps} cannot be: a GIF is shown at {fastest(path):g} frames a second at most; write an .mp4."
+        )
 
 
 def need_av() -> None:

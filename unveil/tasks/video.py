@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 Task = Literal["predict", "past", "interpolate", "generate"]
 VERBS = {"predict": "predict frames", "past": "recall the past", "interpolate": "interpolate", "generate": "generate"}
+_TRAINED = {
+    "predict": "model.past above 0, and model.mask_future=0.5 where it has a future",
+    "past": "model.future above 0, and model.mask_past=0.5 where it has a past",
+    "interpolate": "model.past and model.future above 0, neither of them always masked",
+    "generate": "model.mask_past=0.5 and model.mask_future=0.5",
+}
 BATCH = 8
 
 
@@ -119,7 +125,7 @@ def check_video(
     if task not in spec.tasks:
         raise ConfigError(
             f"This run cannot {VERBS[task]}: it was never trained with the frames that are missing then. It can do: "
-            f"{', '.join(spec.tasks) or 'nothing'}. Train one with model.mask_past=0.5 and model.mask_future=0.5."
+            f"{', '.join(spec.tasks) or 'nothing'}. Train one with {_TRAINED[task]}."
         )
     for name, value in (("trajectories", trajectories), ("batch", batch), ("frames", frames), ("steps", steps)):
         if value is not None:

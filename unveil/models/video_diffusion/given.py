@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from unveil.core.errors import DataError, ShapeError
+from unveil.models.video_diffusion.layout import Layout
 
 _SLACK = 1e-3  # how far rounding may carry frames beyond [-1, 1]
 
@@ -29,6 +30,32 @@ def checked_shape(frames: Tensor, name: str, shape: torch.Size) -> Tensor:
     return frames
 
 
+def checked_clips(clips: Tensor, layout: Layout, shape: torch.Size) -> Tensor:
+    """Clips to learn from, or to be judged by: the frames of a block and all of those around it, as `checked_shape` has them.
+
+    Raises:
+        ShapeError: they have more frames, or fewer.
+    """
+    clips = checked_shape(clips, "a training clip", shape)
+    if clips.shape[1] != layout.window:
+        raise ShapeError(
+            f"The clips have {clips.shape[1]} frames, and training takes {layout.window}: {layout.p} of the past, "
+            f"{layout.k} of a block and {layout.f} of the future. Give clips of so many (open_videos(frames=...)), or train "
+            "with others."
+        )
+    return clips
+
+
+def check_pairs(past: Tensor, future: Tensor) -> None:
+    """Refuse pasts of which some have no future.
+
+    Raises:
+        ShapeError: there are more of one than of the other.
+    """
+    if len(past) != len(future):
+        raise ShapeError(f"{len(past)} pasts and {len(future)} futures were given; give one future for each past.")
+
+
 def checked_range(frames: Tensor, name: str, *, bounded: bool = True) -> Tensor:
     """Refuse numbers that are not finite, or not in [-1, 1] where they must be.
 
@@ -43,8 +70,8 @@ def checked_range(frames: Tensor, name: str, *, bounded: bool = True) -> Tensor:
     )
 
 
-def lengthened(frames: Tensor, name: Literal["past", "future"], needed: int, *, pad: bool) -> Tensor:
-    """Frames of which there are enough; with `pad` the outermost one is repeated until there are.
+def lengthened(frames: Tensor, name: Literal["past", "future"], needed: int, *, pad: bool | None) -> Tensor:
+    """Frames of which there are enough; with `pad` the outermost one is repeated until there are, where it can be (not None).
 
     Raises:
         ShapeError: there are too few.
@@ -54,8 +81,8 @@ def lengthened(frames: Tensor, name: Literal["past", "future"], needed: int, *, 
         return frames
     if not pad or not frames.shape[1]:
         raise ShapeError(
-            f"The {name} has {frames.shape[1]} frames, and this model is told {needed}; give {needed} or more, or repeat one "
-            "with pad=True."
+            f"The {name} has {frames.shape[1]} frames, and this model is told {needed}; give {needed} or more"
+            + ("." if pad is None else ", or repeat one with pad=True.")
         )
     if name == "past":
         return torch.cat([frames[:, :1].expand(-1, short, -1, -1, -1), frames], dim=1)

@@ -76,6 +76,22 @@ class Layout:
         """Frames from one to the next at a level."""
         return (self.k + 1) ** level
 
+    def level_of(self, stride: Tensor) -> Tensor:
+        """The level of each of some spacings, which are whole numbers, (B,): `spacing` the other way round.
+
+        Raises:
+            ConfigError: one is not trained.
+        """
+        spacings = stride.new_tensor([self.spacing(level) for level in range(self.levels + 1)])
+        found = stride[:, None] == spacings
+        if not bool(found.any(1).all()):
+            strange = stride[~found.any(1)][0].item()
+            raise ConfigError(
+                f"The frames of a training clip are {strange} apart; this model is trained on frames "
+                f"{' or '.join(map(str, spacings.tolist()))} apart, so open the clips with stride={tuple(spacings.tolist())}."
+            )
+        return found.long().argmax(1)
+
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
         """What a model trained so can do."""

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from unveil.core.errors import ShapeError
 from unveil.core.random import Randomness, Streams, randn_like
 from unveil.core.shapes import mean_per_sample
 from unveil.models.diffusion.sampling import evaluating
 from unveil.models.video_diffusion.folding import fold
+from unveil.models.video_diffusion.given import checked_clips
 from unveil.models.video_diffusion.layout import Task
 from unveil.models.video_diffusion.model import VideoDiffusion
 from unveil.models.video_diffusion.told import Told
@@ -31,11 +33,17 @@ def by_task(model: VideoDiffusion, clips: Tensor, generator: Randomness = None) 
     There the frames that are known matter: where there is little noise, all is seen in the noisy frames. The error of the
     estimated frames tells whether known frames are used; the loss of a network that predicts noise hardly does. Times are
     spread evenly over (0.5, 1]; times and noise are the same for all tasks.
+
+    Raises:
+        ShapeError: the clips have other frames than those of training, or there are none.
     """
+    if not len(clips):
+        raise ShapeError("Errors are means over clips, and none were given.")
     streams = Streams.of(generator, len(clips))
-    layout, diffusion, clips = model.layout, model.diffusion, clips.to(model.device)
+    layout, diffusion = model.layout, model.diffusion
+    clips = checked_clips(clips, layout, model.shape).to(model.device)
     length = getattr(diffusion.schedule, "steps", None) or 1000
-    places = (torch.arange(len(clips), dtype=torch.float64) + 1) / max(len(clips), 1)
+    places = (torch.arange(len(clips), dtype=torch.float64) + 1) / len(clips)
     t = ((0.5 + 0.5 * places) * length).round() / length
     eps = randn_like(fold(clips[:, layout.p : layout.p + layout.k]), streams)
     found: dict[Task, TaskError] = {}
