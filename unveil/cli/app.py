@@ -172,7 +172,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on some arguments and return its exit code."""
     with warnings.catch_warnings():
-        warnings.showwarning = _warn
+        said: set[str] = set()
+
+        def warn(message: Warning | str, *where: object, **more: object) -> None:
+            if str(message) not in said:  # once, however many sources or batches bring it up
+                said.add(str(message))
+                stderr().print(f"Note: {message}", style="yellow", markup=False)
+
+        warnings.showwarning = warn
         try:
             given = None if arguments is None else list(arguments)
             return app(given, prog_name="unveil", standalone_mode=False) or 0
@@ -198,10 +205,6 @@ def _explain(error: OSError) -> int:
     if error.filename and error.strerror:
         return _refuse(f"{error.filename}: {error.strerror.lower()}.")
     raise error
-
-
-def _warn(message: Warning | str, *where: object, **more: object) -> None:
-    stderr().print(f"Note: {message}", style="yellow", markup=False)
 
 
 def _refuse(sentence: str) -> int:

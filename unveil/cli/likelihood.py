@@ -35,6 +35,7 @@ def likelihood(
 ) -> None:
     """Print the bits per dimension of pictures: few for those that the model expects, many for others."""
     from unveil.data.sources import check_source
+    from unveil.tasks.images import open_pictures
     from unveil.tasks.likelihood import check_likelihood
     from unveil.tasks.likelihood import likelihood as likelihood_task
     from unveil.tasks.run import load, read_recipe
@@ -43,12 +44,13 @@ def likelihood(
     check_likelihood(recipe, n, batch, probes, seed, split=split, shuffle=shuffle)
     for source in images:
         check_source(source)
-    loaded = load(run)
-    found = []
-    for source in images:
+    loaded, report, found = load(run), ConsoleReport(), []
+    # All are opened first: nothing is measured where one of them cannot be.
+    opened = [open_pictures(recipe, source=source, split=split, report=report) for source in images]  # type: ignore[arg-type]
+    for source, pictures in zip(images, opened, strict=True):
         bits = likelihood_task(
             loaded,
-            source,
+            pictures,
             n=n,
             split=split,  # type: ignore[arg-type]
             seed=seed,
@@ -57,7 +59,7 @@ def likelihood(
             exact=exact,
             formats=("png", "webp") if ood else (),
             shuffle=shuffle,
-            report=ConsoleReport(),
+            report=report,
         )
         found.append(bits)
         columns = [bits.each, bits.strangeness] if ood else [bits.each]

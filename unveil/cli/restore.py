@@ -8,7 +8,9 @@ import typer
 from unveil.cli.console import ConsoleReport, stderr, stdout
 from unveil.cli.options import Force, RunArgument, Seed, check_new
 from unveil.core.errors import ConfigError
+from unveil.core.numbers import check_amount
 from unveil.recipes.choices import Solver
+from unveil.recipes.multires_cnf import MultiResCNFSpec
 
 
 def restore(
@@ -32,6 +34,12 @@ def restore(
     steps: Annotated[int | None, typer.Option(help="Of the solver; its own number without it.")] = None,
     window: Annotated[
         int | None, typer.Option(help="Work on pieces of so many pixels a side; smaller ones take less memory.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a flow, which draws details: 1 as likely as they are, 0 the middle of all; 1 without it."
+        ),
     ] = None,
     seed: Seed = 0,
     force: Force = False,
@@ -60,10 +68,16 @@ def restore(
     for path in (out, show):
         if path is not None and any(path.exists() and given.exists() and path.samefile(given) for given in read):
             raise ConfigError(f"{path} is the picture that is read; name another file.")
+    if temperature is not None:
+        if not isinstance(recipe.model, MultiResCNFSpec):
+            raise ConfigError("Only a flow draws details at a --temperature; leave it out.")
+        check_amount("temperature", temperature)
     report = ConsoleReport()
     options: dict[str, Any] = (
         {} if steps is None else {"steps" if solver in ("ddrm", "posterior") else "iterations": steps}
     )
+    if temperature is not None:
+        options["temperature"] = temperature
     found = restore_task(
         run,
         image,

@@ -59,13 +59,24 @@ class _Journey:
         norms = self.norm(error).double().cpu()
         return norms.square().mean().sqrt()[None] if self.together else norms
 
+    def lost(self, at: float, *states: Tensor) -> DivergenceError:
+        """What is said of an error that is no number: because of the states, or of tolerances too small to divide by."""
+        tight = max(self.rtol, self.atol) < torch.finfo(states[0].dtype).eps
+        if tight and all(bool(state.isfinite().all()) for state in states):
+            kind = str(states[0].dtype).removeprefix("torch.")
+            return DivergenceError(
+                f"Tolerances of rtol={self.rtol:g} and atol={self.atol:g} are too small for {kind}: errors divided by them "
+                "overflow; loosen them."
+            )
+        return _not_finite(at)
+
     def first_step(self, slope: Tensor, x: Tensor, t: Tensor, span: float) -> Tensor:
         """A step whose error should be well below what is allowed, from how fast the slope changes."""
         with torch.no_grad():
             scale = self.atol + self.rtol * x.abs()
             size, speed = self.size(x / scale), self.size(slope / scale)
             if not isfinite(float((size + speed).sum())):
-                raise _not_finite(float(t[0]))
+                raise self.lost(float(t[0]), x, slope)
             still = (size <= 1e-5) | (speed <= 1e-5)
             short = torch.where(still, 1e-3 * span, 0.01 * size / speed).clamp(1e-3 * span, span)
             h = self.sign * short
@@ -117,7 +128,7 @@ class _Journey:
                 ratio = self.size(error / torch.maximum(size, size_after).mul_(self.rtol).add_(self.atol))
             worst = float(ratio.max())
             if not isfinite(worst):
-                raise _not_finite(float(t[~ratio.isfinite()][0]))
+                raise self.lost(float(t[~ratio.isfinite()][0]), end, slopes[-1])
             accepted = None if worst <= 1 else ratio <= 1
             short = short if accepted is None else short & accepted
             proposal = (ratio.clamp(least_ratio, largest_ratio) ** power).mul_(0.9).mul_(step)

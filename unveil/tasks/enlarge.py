@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from unveil.core.errors import ConfigError
+from unveil.core.errors import ConfigError, ShapeError
 from unveil.recipes.choices import either
 from unveil.recipes.multires_cnf import MultiResCNFSpec
+from unveil.tasks.flow_parts import tell_untrained
 from unveil.tasks.measurements import Measurement
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run
@@ -51,6 +52,14 @@ def enlarge(
     unknown = [name for name in options if name not in OPTIONS]
     if unknown:
         raise ConfigError(f"A flow takes no {unknown[0]} when it enlarges; it takes {either(OPTIONS)}.")
+    known = run.model.shape[0]
+    if y.shape[1] != known:
+        kinds = {1: "grey", 3: "in colour"}
+        raise ShapeError(
+            f"The run's flow draws details of pictures that are {kinds.get(known, f'of {known} channels')}, and this one is "
+            f"{kinds.get(y.shape[1], f'of {y.shape[1]} channels')}; convert it, or take the run of another flow."
+        )
+    tell_untrained(run, report or Quiet(), finest=measurement.factor.bit_length() - 1)
     from unveil.core.random import Streams
 
     with (report or Quiet()).bar("enlarging") as progress:

@@ -7,11 +7,33 @@ from typing import Any
 from unveil.core.errors import ConfigError
 from unveil.recipes import Recipe, dump
 from unveil.recipes.multires_cnf import MultiResCNFSpec
+from unveil.tasks.report import Report
 from unveil.tasks.run import Run, load, read_recipe
 from unveil.training.run_folder import RunFolder
 
 SHARED = ("blocks", "hidden", "activation", "transform", "logit", "logit_alpha", "standardise", "levels", "bits")
 """What flows of one run have in common, since its recipe says it once."""
+
+
+def tell_untrained(run: Run, report: Report, finest: int | None = None) -> None:
+    """Tell which resolutions of a flow were never trained, such as the others of a run with `model.only`.
+
+    Args:
+        run: any run; models other than flows are fine.
+        report: told of them.
+        finest: how many of the finest resolutions matter; all when None.
+    """
+    if not isinstance(run.recipe.model, MultiResCNFSpec):
+        return
+    last = run.recipe.model.resolutions if finest is None else finest
+    model: Any = run.model
+    missing = [model.pyramid.size(place) for place in range(1, last + 1) if not bool(model.flow(place).settled)]
+    if missing:
+        named = " and ".join(f"{height}x{width}" for height, width in missing)
+        report.say(
+            f"{run.path} was never trained at {named} pixels (height x width), and draws and measures by chance there; "
+            "put runs of the single resolutions together first (unveil.tasks.flow_parts.join_runs)."
+        )
 
 
 def join_runs(runs: Sequence[str | Path], out: str | Path, *, force: bool = False) -> Run:

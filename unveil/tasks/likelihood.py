@@ -11,6 +11,7 @@ from unveil.data.sources import check_source
 from unveil.recipes.choices import either
 from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.tasks.flow_parts import tell_untrained
 from unveil.tasks.images import open_pictures
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe
@@ -139,6 +140,7 @@ def likelihood(
 
     report = report or Quiet()
     run = run if isinstance(run, Run) else load(run)
+    tell_untrained(run, report)
     if isinstance(images, str | Path):
         images = open_pictures(recipe, source=images, split=split, report=report)
     if images.levels is None:
@@ -161,7 +163,7 @@ def likelihood(
             if rounded:
                 pixels = ((pixels + 1) * ((levels.data - 1) / 2)).round() * (2 / (levels.data - 1)) - 1
             if shuffle is not None:
-                pixels = shuffle_patches(pixels, shuffle, streams)
+                pixels = shuffle_patches(pixels, shuffle, streams.child(1))  # the noise stays as it is
             found = torch.zeros(len(index), dtype=torch.float64)
             for _ in range(draws):
                 x = (

@@ -15,6 +15,7 @@ from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe, RestorationSpec
 from unveil.recipes.single_image import SingleImageSpec
 from unveil.recipes.video import VideoDiffusionSpec
+from unveil.tasks.flow_parts import tell_untrained
 from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
@@ -276,6 +277,7 @@ def sample(
     if not labels and isinstance(recipe.model, DiffusionSpec | DistilledSpec) and recipe.model.labels:
         labels = list(range(recipe.data.classes or 0))
     run = run if isinstance(run, Run) else load(run)
+    tell_untrained(run, report or Quiet())
     defaults = recipe.sampling
     device = next(run.model.parameters()).device
     here = Processes.join(device)

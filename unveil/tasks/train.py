@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unveil.core.errors import ConfigError, DataError, ExistsError, RunError
+from unveil.core.errors import ConfigError, DataError, DivergenceError, ExistsError, RunError
 from unveil.data.sources import EMBEDDED, PREFIXES
 from unveil.recipes import Recipe, dump, resolve
 from unveil.recipes.library import RECIPE_FILE, names
@@ -160,7 +160,7 @@ def carry_out(plan: Plan, *, report: Report | None = None) -> "tuple[Run, Outcom
         run=folder,
         anew=plan.first is None,
         begin=_begin(plan, recipe, images),
-        hooks=[every(recipe.training.sample_every, _pictures(recipe, folder, images))],
+        hooks=[every(recipe.training.sample_every, _pictures(recipe, folder, images, report))],
     )
     if outcome.restored:
         report.say(f"{folder.weights} was missing or damaged, and was written again from the newest checkpoint.")
@@ -232,8 +232,17 @@ def check_place(path: Path, force: bool) -> None:
         raise ExistsError(f"{path} exists; go on with it (--resume), replace it (--force) or name another (--out).")
 
 
-def _pictures(recipe: Recipe, folder: RunFolder, data: Any) -> "Hook":
-    """A hook that keeps a picture of samples, always the same noise, drawn with the averaged weights."""
+def _pictures(recipe: Recipe, folder: RunFolder, data: Any, report: Report) -> "Hook":
+    """A hook that keeps a picture of samples, always the same noise, drawn with the averaged weights.
+
+    Where a solver cannot draw them, that is told and training goes on: nothing that was learned is lost for a picture.
+    """
+
+    def attempt(moment: "Moment") -> None:
+        try:
+            draw(moment)
+        except DivergenceError as error:
+            report.say(f"No picture was drawn after step {moment.step} of stage {moment.stage!r}. {error}")
 
     def draw(moment: "Moment") -> None:
         from unveil.core.random import Streams
@@ -264,4 +273,4 @@ def _pictures(recipe: Recipe, folder: RunFolder, data: Any) -> "Hook":
         picture = folder.samples / f"{moment.stage}-{moment.step:07d}.png"
         save_images(scatter(x) if points else x, picture, force=True, columns=getattr(model, "preview_columns", None))
 
-    return draw
+    return attempt
