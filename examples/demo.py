@@ -1,4 +1,4 @@
-"""Train two small models of handwritten digits and one of a photograph, look at what they do, and leave a page of pictures.
+"""Train two small models of handwritten digits and one of a photograph, look at what they do, pose a body, and leave a page.
 
     python examples/demo.py --out demo
 
@@ -281,6 +281,22 @@ def draw_photograph(demo: Path) -> None:
     unveil.save_images(wide, demo / "photograph-wide.png", scale=4, force=True)
 
 
+def draw_pose(demo: Path) -> None:
+    """Poses from a hand and two feet, by a model that comes with the library."""
+    import torch
+
+    import unveil
+    from unveil.tasks.pose_solve import solve
+
+    feet = {"left_ankle": [0.15, 0.08, 0.0], "right_ankle": [-0.15, 0.08, 0.0]}
+    pictures = []
+    for hand in ([0.5, 1.0, 0.35], [0.3, 1.9, 0.15], [0.35, 0.35, 0.45]):
+        places = feet | {"left_wrist": hand}
+        asked = [{"type": "position", "joint": joint, "position": place} for joint, place in places.items()]
+        pictures.append(solve(asked).picture())
+    unveil.save_images(torch.cat(pictures, 2)[None], demo / "pose.png", force=True)
+
+
 def draw_measures(demo: Path) -> None:
     """Precision, recall and bits per dimension, printed."""
     import unveil
@@ -397,6 +413,14 @@ FIGURES = [
             "photograph.png": "the photograph (top left) and seven samples",
             "photograph-wide.png": "a sample three times as wide",
         },
+    ),
+    Figure(
+        "A body follows its hand",
+        draw_pose,
+        8,
+        "Where the left hand and both feet are is given; a model that has seen how people stand makes the rest, and a few steps "
+        "of optimisation bring hand and feet to where they were asked. `unveil pose edit` does it as you drag, in a browser.",
+        pictures={"pose.png": "In pairs: the body, and its bones with the three places."},
     ),
     Figure(
         "How good are they?",
