@@ -418,7 +418,7 @@ FIGURES = [
         "A body follows its hand",
         draw_pose,
         8,
-        "Where the left hand and both feet are is given; a model that has seen how people stand makes the rest, and a few steps "
+        "Where the left hand and both feet are is given; a model that knows how people stand makes the rest, and a few steps "
         "of optimisation bring hand and feet to where they were asked. `unveil pose edit` does it as you drag, in a browser.",
         pictures={"pose.png": "In pairs: the body, and its bones with the three places."},
     ),
