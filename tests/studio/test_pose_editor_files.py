@@ -169,8 +169,8 @@ def test_a_picture_of_the_scene_and_one_behind_it(posed):
     assert image.height == 720
     assert np.asarray(image).std() > 20
     open_file(posed, "behind.png", saved(posed, "png"))
-    assert posed.backdrop.dtype == np.uint8
-    assert posed.backdrop.ndim == 3
+    assert posed.backdrop.pixels.dtype == np.uint8
+    assert posed.backdrop.pixels.shape == (*posed.backdrop.size, 3)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from unveil.body.random_motions import plant_feet
 from unveil.core.errors import ConfigError
 from unveil.studio.costume import Costume, Worn
 from unveil.studio.grip import Grip, grip_at
+from unveil.studio.labels import Labels
 
 USUAL = ("pelvis", "neck", "left_wrist", "right_wrist", "left_ankle", "right_ankle")
 """The joints that hold a new body."""
@@ -59,6 +60,7 @@ class Actor:
         frame: which one is shown.
         keyframes: by their time.
         costume: a character of a file that the body drives.
+        labels: what is known of a person in a picture whose pose it takes.
     """
 
     number: int
@@ -71,6 +73,7 @@ class Actor:
     frame: int = 0
     keyframes: tuple[Keyframe, ...] = ()
     costume: Costume | None = None
+    labels: Labels = field(default_factory=Labels)
 
     @property
     def betas(self) -> Tensor:

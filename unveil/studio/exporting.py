@@ -31,7 +31,8 @@ def export(actor: Actor, body: Body, kind: str, *, moving: bool = True) -> bytes
     Args:
         actor: the body; its character is written if it drives one, in .glb and .bvh.
         body: whose skin and joints it has.
-        kind: glb, bvh, npz or json. The last holds the effectors and the pose as numbers.
+        kind: glb, bvh, npz or json. The last holds the effectors, the pose, and the points and the camera of its
+            picture as numbers.
         moving: its motion if it has one; otherwise its present pose only.
 
     Raises:
@@ -96,6 +97,7 @@ def _plain(actor: Actor) -> dict[str, object]:
         "scale": actor.scale,
         "effectors": [grip.plain() for grip in actor.grips],
         "pose": {"rotations": actor.pose.rotations[0].tolist(), "pelvis": actor.pose.pelvis[0].tolist()},
+        **actor.labels.plain(actor.scale),
     }
 
 

@@ -4,8 +4,10 @@ import math
 from typing import Any
 
 from unveil.studio.filing import SAVED, open_file, open_named, save, saved
+from unveil.studio.fitting import take_person
 from unveil.studio.folder import check_size
 from unveil.studio.opening import KNOWN
+from unveil.studio.people import People
 from unveil.studio.session import Session, in_background
 
 _NOTHING = "nothing to open"
@@ -21,10 +23,12 @@ class FilePanel:
 
     def __init__(self, gui: Any, session: Session) -> None:
         self._session, self._editor = session, session.editor
+        self._people: People | None = None
         with gui.add_folder("Open"):
             self._upload = gui.add_upload_button("From this computer", icon="upload", hint=", ".join(KNOWN))
             self._there = gui.add_dropdown("In the folder", (_NOTHING,))
             self._open = gui.add_button("Open it", icon="folder-open")
+            self._person = gui.add_number("Person", 1, min=1, step=1, visible=False, hint="of the file opened last")
         with gui.add_folder("Save"):
             self._name = gui.add_text("Name", "pose")
             self._kind = gui.add_dropdown("As", SAVED, initial_value="glb")
@@ -34,6 +38,7 @@ class FilePanel:
             self._download = gui.add_button("Download", icon="download")
         gui.add_markdown(f"The folder is `{self._editor.folder.path.name}`.")
         self._upload.on_upload(lambda event: in_background(lambda: self._uploaded(event)))
+        self._person.on_update(lambda event: in_background(lambda: self._took(event)))
         self._open.on_click(lambda _: in_background(self._opened))
         self._save.on_click(lambda _: in_background(self._saved))
         self._download.on_click(lambda _: in_background(self._downloaded))
@@ -55,6 +60,18 @@ class FilePanel:
             return
         self._session.player.stop()
         self._session.do(lambda: self._session.tell(open_named(self._editor, name)))
+
+    def _took(self, event: Any) -> None:
+        people = self._editor.people
+        if event.client is None or people is None:
+            return
+        number = int(self._person.value) - 1
+
+        def work() -> None:
+            self._session.player.stop()
+            self._session.tell(take_person(self._editor, people, number))
+
+        self._session.do(work)
 
     def _how(self) -> dict[str, Any]:
         """The viewer's direction for pictures, and whether motions are wanted."""
@@ -88,7 +105,11 @@ class FilePanel:
         self._session.do(work)
 
     def refresh(self) -> None:
-        """Show what the folder holds."""
+        """Show what the folder holds, and from how many people there is to choose."""
+        people = self._editor.people
+        self._person.visible = people is not None and len(people) > 1
+        if people is not self._people:
+            self._people, self._person.value = people, 1
         names = tuple(self._editor.folder.names(KNOWN)) or (_NOTHING,)
         if tuple(self._there.options) != names:
             self._there.options = names

@@ -13,11 +13,23 @@ from unveil.body.body_motion import BodyMotion
 from unveil.body.effectors import Pose
 from unveil.body.joints import find_gender
 from unveil.core.errors import ConfigError, DataError
-from unveil.studio.actors import Actor, check_shape
+from unveil.studio.actors import Actor, check_scale, check_shape
 from unveil.studio.costume import Costume
 from unveil.studio.exporting import FORMATS, export, picture
+from unveil.studio.fitting import take_person
 from unveil.studio.grip import read_grips
-from unveil.studio.opening import CHARACTERS, MOTIONS, PICTURES, read_json, read_motion, read_picture, suffix_of
+from unveil.studio.labels import Labels
+from unveil.studio.opening import (
+    CHARACTERS,
+    ESTIMATES,
+    MOTIONS,
+    PICTURES,
+    read_json,
+    read_motion,
+    read_picture,
+    suffix_of,
+)
+from unveil.studio.people import People, is_motion, is_own, read_people
 from unveil.studio.project import is_project, read_project, write_project
 from unveil.studio.state import PoseEditorState
 
@@ -30,8 +42,9 @@ def open_file(editor: PoseEditorState, name: str, data: bytes) -> str:
 
     Args:
         editor: what it is opened in.
-        name: of the file, which tells what it is: a pose or motion (.npz), a character (.glb, .bvh), a project, effectors or a
-            pose (.json), or a picture to be shown behind the bodies.
+        name: of the file, which tells what it is: a pose or motion (.npz), a character (.glb, .bvh), a project, effectors, a
+            pose or points (.json), what an estimator found (.npz, .pkl, .json), or a picture to be shown behind the bodies.
+            Of several people the first is taken, and `people` holds all.
         data: its bytes.
 
     Returns:
@@ -42,9 +55,9 @@ def open_file(editor: PoseEditorState, name: str, data: bytes) -> str:
     """
     suffix = suffix_of(name)
     if suffix in MOTIONS:
-        motion = read_motion(name, data, editor.body)
-        editor.desk.repose(lambda actor: _moving(editor, actor, motion))
-        return f"{name}: {_many(motion)}."
+        return _open_arrays(editor, name, data)
+    if suffix in ESTIMATES:
+        return _open_people(editor, read_people(name, data, suffix, None, editor.body))
     if suffix in CHARACTERS:
         return _open_character(editor, name, data)
     if suffix in PICTURES:
@@ -54,6 +67,8 @@ def open_file(editor: PoseEditorState, name: str, data: bytes) -> str:
     if is_project(content):
         editor.replace_scene(read_project(content, editor.body))
         return f"{name}: a project of {len(editor.scene.actors)} bodies."
+    if not is_own(content):
+        return _open_people(editor, read_people(name, data, suffix, content, editor.body))
     return _open_list(editor, name, content)
 
 
@@ -97,6 +112,28 @@ def save(editor: PoseEditorState, name: str, kind: str, *, overwrite: bool = Fal
     return editor.folder.write(name, saved(editor, kind, **how), suffix, overwrite=overwrite)
 
 
+def _open_arrays(editor: PoseEditorState, name: str, data: bytes) -> str:
+    """A motion as AMASS writes one, else the people that an estimator found."""
+    try:
+        motion = read_motion(name, data, editor.body)
+    except DataError as error:
+        if is_motion(data):
+            raise
+        try:
+            people = read_people(name, data, ".npz", None, editor.body)
+        except DataError as why:
+            raise DataError(f"{error} Nor is it of an estimator: {why}") from None
+        return _open_people(editor, people)
+    editor.desk.repose(lambda actor: _moving(editor, actor, motion))
+    return f"{name}: {_many(motion)}."
+
+
+def _open_people(editor: PoseEditorState, people: People) -> str:
+    told = take_person(editor, people)
+    editor.people = people
+    return told if len(people) == 1 else f"{told} Choose another in Files."
+
+
 def _moving(editor: PoseEditorState, actor: Actor, motion: BodyMotion) -> Actor:
     pose = Pose(motion.pose[:1], motion.pelvis[:1], motion.shape[None], torch.tensor([find_gender(motion.gender)]))
     shown = replace(actor, pose=pose, motion=motion if len(motion) > 1 else None, frame=0)
@@ -133,14 +170,16 @@ def _open_list(editor: PoseEditorState, name: str, content: Any) -> str:
         rotations = None if pose is None else torch.tensor(pose["rotations"], dtype=torch.float32)
         pelvis = None if pose is None else torch.tensor(pose["pelvis"], dtype=torch.float32)
         scale = float(body.get("scale", editor.actor.scale))
+        labels = Labels.read(body, check_scale(scale))
 
         def opened(actor: Actor) -> Actor:
             found = replace(actor.shaped(betas, gender), grips=grips, scale=scale, residuals=())
+            found = replace(found, labels=labels or actor.labels)
             if rotations is None or pelvis is None:
                 return editor.solving(found)
             return replace(found.posed(rotations, pelvis), pose=found.posed(rotations, pelvis).pose.checked())
 
         editor.desk.repose(opened)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{name} holds no effectors or pose that can be read: {str(error).rstrip('.')}.") from None
     return f"{name}: {len(grips)} effectors."

@@ -15,13 +15,15 @@ from unveil.body.amass import read_amass
 from unveil.body.body_motion import BodyMotion
 from unveil.body.parametric import Body
 from unveil.core.errors import DataError
+from unveil.studio.backdrop import Backdrop
 from unveil.studio.folder import check_size
 
 MOTIONS = (".npz",)
+ESTIMATES = (".pkl",)
 CHARACTERS = (".glb", ".bvh", ".bvh.gz")
 PROJECTS = (".json",)
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-KNOWN = (*MOTIONS, *CHARACTERS, *PROJECTS, *PICTURES)
+KNOWN = (*MOTIONS, *ESTIMATES, *CHARACTERS, *PROJECTS, *PICTURES)
 
 _WIDEST = 1600  # pixels of a picture behind the body
 _LONGEST = 20_000  # frames of a motion
@@ -66,8 +68,8 @@ def read_json(name: str, data: bytes) -> Any:
         raise DataError(f"{name} is no JSON file that can be read.") from None
 
 
-def read_picture(name: str, data: bytes) -> np.ndarray:
-    """A picture as bytes, (H, W, 3) uint8, upright, at most 1600 pixels wide or high.
+def read_picture(name: str, data: bytes) -> Backdrop:
+    """A picture, upright, to be shown at most 1600 pixels wide or high.
 
     Raises:
         DataError: it is none, or too large.
@@ -78,8 +80,9 @@ def read_picture(name: str, data: bytes) -> np.ndarray:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
                 upright = ImageOps.exif_transpose(image).convert("RGB")
+                width, height = upright.size
                 upright.thumbnail((_WIDEST, _WIDEST))
-                return np.asarray(upright).copy()
+                return Backdrop(np.asarray(upright).copy(), name, (height, width))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{name} has too many pixels; make it smaller.") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):

@@ -9,6 +9,7 @@ from unveil.studio.file_panel import FilePanel
 from unveil.studio.keys import Key, bind, help_text
 from unveil.studio.looks import BRAND, EYE, FIELD_OF_VIEW, MIDDLE, light_up
 from unveil.studio.motion_panel import MotionPanel
+from unveil.studio.picture_panel import PicturePanel
 from unveil.studio.pose_panel import PosePanel
 from unveil.studio.scene_panel import ScenePanel
 from unveil.studio.session import Session
@@ -107,6 +108,8 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
         shape = ShapePanel(gui, session) if shape_names is None else ShapePanel(gui, session, shape_names)
     with tabs.add_tab("Motion"):
         motion = MotionPanel(gui, session)
+    with tabs.add_tab("Picture"):
+        image = PicturePanel(gui, session)
     with tabs.add_tab("Scene"):
         scene = ScenePanel(gui, session)
     with tabs.add_tab("Files"):
@@ -131,4 +134,4 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
     panel.float(x=10, y=-10, width=292)
     if narrow:  # the help would hide the body
         panel.minimize()
-    session.refreshers.extend(each.refresh for each in (pose, shape, motion, scene, files))
+    session.refreshers.extend(each.refresh for each in (pose, shape, motion, image, scene, files))

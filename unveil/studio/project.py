@@ -18,6 +18,7 @@ from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.studio.actors import MOST, Actor, Keyframe, Scene, check_scale
 from unveil.studio.costume import Costume
 from unveil.studio.grip import read_grips
+from unveil.studio.labels import Labels
 
 KIND = "unveil pose project"
 _VERSION = 1
@@ -82,6 +83,7 @@ def _actor_out(actor: Actor) -> dict[str, Any]:
             {"seconds": key.seconds, "rotations": key.rotations.tolist(), "pelvis": key.pelvis.tolist()}
             for key in actor.keyframes
         ],
+        **actor.labels.plain(actor.scale),
     }
     if actor.motion is not None:
         motion = actor.motion
@@ -118,6 +120,7 @@ def _actor_in(item: Mapping[str, Any], body: Body) -> Actor:
         stored = item["motion"]
         rotations = _unpacked(stored["rotations"], (24, 3, 3))
         motion = BodyMotion(rotations, _unpacked(stored["pelvis"], (3,)), betas, item["gender"], float(stored["fps"]))
+    scale = check_scale(float(item["scale"]))
     costume = None
     if "character" in item:
         costume = Costume.read(
@@ -127,13 +130,14 @@ def _actor_in(item: Mapping[str, Any], body: Body) -> Actor:
         number,
         name[:60],
         pose,
-        check_scale(float(item["scale"])),
+        scale,
         read_grips(item["effectors"]),
         (),
         motion,
         min(max(int(item.get("frame", 0)), 0), 0 if motion is None else len(motion) - 1),
         keys,
         costume,
+        Labels.read(item, scale),
     )
 
 

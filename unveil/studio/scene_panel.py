@@ -3,7 +3,7 @@
 from typing import Any
 
 from unveil.studio.actors import Actor
-from unveil.studio.looks import EYE, MIDDLE
+from unveil.studio.looks import EYE, FIELD_OF_VIEW, MIDDLE
 from unveil.studio.session import Session
 
 
@@ -71,6 +71,7 @@ class ScenePanel:
         eyes = {"Front": (x, y + 0.1, z + away), "Side": (x + away, y + 0.1, z), "Top": (x, y + away, z + 0.01)}
         camera.position = eyes.get(where, tuple(a + b - c for a, b, c in zip((x, y, z), EYE, MIDDLE, strict=True)))
         camera.look_at = (x, y - 0.08, z)
+        camera.fov = FIELD_OF_VIEW
 
     def refresh(self) -> None:
         """Show the editor's state."""

@@ -11,6 +11,7 @@ import numpy as np
 from unveil.body.effector_lists import KINDS, POSITION, ROTATION
 from unveil.body.joints import JOINTS
 from unveil.core.errors import UnveilError
+from unveil.studio.backdrop_view import BackdropView
 from unveil.studio.bodies_view import BodiesView
 from unveil.studio.gizmos_view import GizmosView, Key, Phase
 from unveil.studio.latest import Latest
@@ -36,12 +37,15 @@ class Session:
         self.rings_visible = True
         self.refreshers: list[Callable[[], None]] = []
         self._grabbed: np.ndarray | None = None
-        self._backdrop: Any = None
-        self.bodies = BodiesView(client.scene, editor.body, self.choose)
+        self.marking, self.point = False, ""
+        self._hidden = False
+        self.backdrop = BackdropView(client)
+        self.bodies = BodiesView(client.scene, editor.body, self._body_clicked)
         self.rings = RingsView(client.scene, editor.body, self._ring_clicked, self._ring_dragged)
         self.gizmos = GizmosView(client.scene, self._gizmo_moved, self._select)
         self._latest = Latest(self._work, self._failed)
         self.player = Player(self)
+        client.camera.on_update(self._seen_from)
 
     # -- what happens on the page -------------------------------------------------------------------------------------
 
@@ -114,10 +118,17 @@ class Session:
 
     # -- hands --------------------------------------------------------------------------------------------------------
 
+    def _body_clicked(self, number: int) -> None:
+        if not self.marking:  # hidden bodies are not clicked
+            self.choose(number)
+
     def _ring_clicked(self, joint: int) -> None:
-        self.do(lambda: self.editor.click(joint), solve=True)
+        if not self.marking:
+            self.do(lambda: self.editor.click(joint), solve=True)
 
     def _ring_dragged(self, phase: Phase, joint: int, way: np.ndarray) -> None:
+        if self.marking:
+            return
         editor = self.editor
 
         def drag() -> None:
@@ -134,10 +145,13 @@ class Session:
         self.do(drag, solve=True)
 
     def _select(self, key: Key) -> None:
-        self.editor.selected = key
-        self.ask()
+        if not self.marking:
+            self.editor.selected = key
+            self.ask()
 
     def _gizmo_moved(self, phase: Phase, key: Key, where: Any) -> None:
+        if self.marking:
+            return
         editor = self.editor
 
         def move() -> None:
@@ -153,6 +167,11 @@ class Session:
                 editor.end_drag()
 
         self.do(move, solve=True)
+
+    async def _seen_from(self, _: Any) -> None:
+        """A page of another form shows the picture with other bars."""
+        if self.backdrop.stale:
+            self.ask()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -177,9 +196,10 @@ class Session:
             self.gizmos.show(
                 scene.actor, scene.actor.joints(editor.body), selected, self.gizmos_everywhere, editor.short
             )
-            if editor.backdrop is not self._backdrop:
-                self._backdrop = editor.backdrop
-                self.client.scene.set_background_image(self._backdrop, format="jpeg")
+            self.backdrop.show(editor.backdrop, scene.actor, self.point)
+            if self._hidden != self.marking:
+                self._hidden = self.marking
+                self.client.scene.set_global_visibility(not self._hidden)
             if not editor.desk.dragging:
                 for refresh in self.refreshers:
                     refresh()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,11 +14,13 @@ from unveil.body.limits import mirror_pose
 from unveil.body.parametric import Body
 from unveil.core.errors import ConfigError
 from unveil.studio.actors import Actor, Scene, check_scale, free_place, standing
+from unveil.studio.backdrop import Backdrop
 from unveil.studio.desk import Desk, Job
 from unveil.studio.floor import clearance
 from unveil.studio.folder import Folder
 from unveil.studio.grip import Grip, grip_at
 from unveil.studio.keyframes import pose_between, with_keyframe, without_keyframe
+from unveil.studio.people import People
 from unveil.studio.solving import Solving
 
 Place = Sequence[float]
@@ -42,7 +43,8 @@ class PoseEditorState:
         self.body, self.solver, self.folder = body, solver, folder
         self.solving = Solving(body, solver)
         self.selected: tuple[int, int] | None = (JOINTS.index("left_wrist"), POSITION)
-        self.backdrop: np.ndarray | None = None
+        self.backdrop: Backdrop | None = None
+        self.people: People | None = None
         self.short: tuple[tuple[int, int], float] | None = None
         self._next = 2
         self.desk = Desk(Scene((self.solving(standing(body, 1)),), 1))
