@@ -67,6 +67,9 @@ def test_what_it_tells_works_as_printed(line, place, capsys, monkeypatch):
     if line.startswith("unveil train"):
         (place / "runs" / "digits-ddpm").unlink()
         line += " --steps 1 " + " ".join(DIFFUSION)
+    if line.startswith("unveil pose edit"):
+        monkeypatch.setattr("unveil.studio.page.PoseEditor.wait", lambda editor: None)
+        line += " --port 0"
     code = unveil(line.split()[1:])
     assert code == 0 or (code == 1 and "doctor" in line), capsys.readouterr().err
 
