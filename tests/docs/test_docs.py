@@ -66,6 +66,7 @@ def short_trainings():
 
     planned, walked, likelihood = unveil.tasks.train.plan, unveil.Diffusion.sample, unveil.Diffusion.log_likelihood
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unveil.studio.page.PoseEditor.wait", lambda editor: None)  # nobody will press Ctrl+C
         patch.setattr(unveil.tasks.train, "plan", shortened)
         patch.setattr(unveil.Diffusion, "sample", sampled)
         patch.setattr(unveil.Diffusion, "log_likelihood", estimated)
