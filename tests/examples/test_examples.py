@@ -66,7 +66,7 @@ def test_demo_leaves_a_page_that_needs_nothing_else(shown):
     assert len(pictures) > 10
     assert all((place / "demo" / picture).is_file() for picture in pictures)
     assert len({(place / "demo" / picture).read_bytes() for picture in pictures}) == len(pictures)
-    assert re.search(r"^Part 3 of 9, .* left: ", said, re.M)
+    assert re.search(r"^Part 3 of 10, .* left: ", said, re.M)
 
 
 def test_programs_on_the_page_of_the_demo_make_its_pictures_again(shown):
