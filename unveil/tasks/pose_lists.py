@@ -1,17 +1,16 @@
 """Effectors, and whose pose they are of, in JSON files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.json_file import read_json
 
 if TYPE_CHECKING:
     from unveil.body import Effectors, Pose
 
-_LARGEST = 16 << 20
 _MOST = 1000.0  # numbers of a shape
 
 
@@ -36,15 +35,7 @@ def read_wish(path: str | Path) -> Wish:
     Raises:
         DataError: there is no such file, or it holds something else.
     """
-    place = Path(path).expanduser()
-    try:
-        if place.stat().st_size > _LARGEST:
-            raise DataError(f"'{path}' is larger than any list of effectors.")
-        value = json.loads(place.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"'{path}' is no JSON that can be read: {error}.") from None
+    value = read_json(path, "list of effectors")
     whole = value if isinstance(value, Mapping) else {"effectors": value}
     effectors = whole.get("effectors")
     if not isinstance(effectors, list):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError
+from unveil.core.json_file import read_json
 from unveil.core.numbers import check_amount, check_whole
 from unveil.tasks.pose_lists import Wish, plain_pose, read_wish, shape_numbers
 from unveil.tasks.pose_run import check_poser, load_poser
@@ -23,7 +24,6 @@ REFINED = 10
 """Steps of refinement after the network."""
 _FARTHEST = 1000.0  # metres, beyond which single precision knows no millimetres
 _NO_METRES = 10.0  # metres that nobody misses by who writes metres
-_LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -225,15 +225,7 @@ def _pose_of(path: "str | Path") -> "Pose":
     from unveil.body import Pose, find_gender
     from unveil.core.errors import DataError
 
-    place = Path(path).expanduser()
-    try:
-        if place.stat().st_size > _LARGEST:
-            raise DataError(f"'{path}' is larger than any pose.")
-        value = json.loads(place.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"'{path}' is no JSON that can be read: {error}.") from None
+    value = read_json(path, "pose")
     whole = value.get("pose") if isinstance(value, Mapping) else None
     if not isinstance(whole, Mapping) or not {"rotations", "pelvis"} <= whole.keys():
         raise DataError(f"'{path}' holds no pose; give what `pose solve --out NAME.json` writes.")

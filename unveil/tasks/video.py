@@ -145,6 +145,24 @@ def check_video(
     return spec
 
 
+def check_given(task: Task, clip: str | Path | None, number: int) -> None:
+    """Refuse a clip where none is wanted, none where one is, and a number that says nothing of it.
+
+    Raises:
+        ConfigError: one of these.
+    """
+    if (clip is None) != (task == "generate"):
+        raise ConfigError(
+            "Clips are generated from nothing; leave the clip out, or predict what follows it." if clip is not None
+            else f"To {VERBS[task]} a clip is needed; give a video, a gif, a folder of frames, or moving-digits."
+        )  # fmt: skip
+    check_whole("number", number, 0)
+    if clip is not None and check_source(clip).kind != "moving-digits" and number:
+        raise ConfigError(
+            f"'{shown(clip)}' is one clip, and a number tells clips of moving-digits apart; leave it out."
+        )
+
+
 def video(
     run: Run | str | Path,
     task: Task,
@@ -205,16 +223,7 @@ def video(
         sparse=sparse,
         batch=batch,
     )
-    if (clip is None) != (task == "generate"):
-        raise ConfigError(
-            "Clips are generated from nothing; leave the clip out, or predict what follows it." if clip is not None
-            else f"To {VERBS[task]} a clip is needed; give a video, a gif, a folder of frames, or moving-digits."
-        )  # fmt: skip
-    check_whole("number", number, 0)
-    if clip is not None and check_source(clip).kind != "moving-digits" and number:
-        raise ConfigError(
-            f"'{shown(clip)}' is one clip, and a number tells clips of moving-digits apart; leave it out."
-        )
+    check_given(task, clip, number)
     report = report or Quiet()
     n = spec.frames if frames is None else frames
     known = {"predict": spec.past, "past": spec.future, "interpolate": spec.past + spec.future, "generate": 0}[task]

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_seed, check_whole
-from unveil.data.folders import shown
-from unveil.data.sources import check_source
 from unveil.recipes import Recipe
 from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
-from unveil.tasks.video import BATCH, VERBS, Footage, Task, compared
+from unveil.tasks.video import BATCH, VERBS, Footage, Task, check_given, compared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,16 +147,7 @@ def video_at(
         recipe, task, frames=frames, times=times, known_times=known_times, factor=factor, trajectories=trajectories,
         start=start, seed=seed, batch=batch, **foreign,
     )  # fmt: skip
-    if (clip is None) != (task == "generate"):
-        raise ConfigError(
-            "Clips are generated from nothing; leave the clip out, or predict what follows it." if clip is not None
-            else f"To {VERBS[task]} a clip is needed; give a video, a gif, a folder of frames, or moving-digits."
-        )  # fmt: skip
-    check_whole("number", number, 0)
-    if clip is not None and check_source(clip).kind != "moving-digits" and number:
-        raise ConfigError(
-            f"'{shown(clip)}' is one clip, and a number tells clips of moving-digits apart; leave it out."
-        )
+    check_given(task, clip, number)
     report = report or Quiet()
     n = (spec.window if task == "generate" else spec.frames) if frames is None else frames
 

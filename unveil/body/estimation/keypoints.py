@@ -1,11 +1,9 @@
 """Points that somebody or some detector marked on a person, in a picture or in space."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from unveil.body.estimation.markers import MARKERS, ORDERS
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.json_file import read_json
 
 _LEAST = 4
 _LARGEST_NUMBER = 1e30
@@ -82,18 +81,10 @@ def read_keypoints(path: str | os.PathLike[str]) -> list[Keypoints]:
     Raises:
         DataError: there is no such file, it is no JSON, or it holds no points that can be understood.
     """
-    place = Path(path).expanduser()
     try:
-        if place.stat().st_size > _LARGEST:
-            raise DataError(f"'{path}' is larger than any list of points.")
-        found = keypoints_of(json.loads(place.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
+        return keypoints_of(read_json(path, "list of points", _LARGEST))
     except ConfigError as error:
         raise DataError(f"'{path}' holds no points that can be used: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"'{path}' is no JSON that can be read: {error}.") from None
-    return found
 
 
 def keypoints_of(value: Any) -> list[Keypoints]:
