@@ -34,7 +34,7 @@ class Plain(nn.Module):
 
     def __init__(self, energy: ImageEnergy) -> None:
         super().__init__()
-        self.energy = copy.deepcopy(energy).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.energy = copy.deepcopy(energy).to(memory_format=torch.contiguous_format)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) -> energies (B,)."""

@@ -112,7 +112,7 @@ def share(bench: Bench) -> None:
     """What a solver adds to each evaluation of a network of pictures, 64 at a time."""
     torch.manual_seed(0)
     net, x = ConvDynamics(1, hidden=(32, 32, 32)), torch.randn(64, 1, 8, 8)
-    nn.init.normal_(net.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
+    nn.init.normal_(net.layers[-1].weight, std=0.1)
     for method in get_args(Method):
         name = f"{method}, 64 pictures, an evaluation"
         if bench.wants(name):
@@ -204,7 +204,7 @@ def step(way: str, peer: bool) -> Callable[[], object]:
             # Their rk4 is another method of the fourth order, with as many evaluations.
             final = solver(Field(), start, torch.linspace(0, 1, 5), method="rk4")[-1]
         else:
-            final = solve(joint, start, TIMES, Solver("rk4", steps=4), backward=way, parameters=parameters).final  # type: ignore[arg-type]
+            final = solve(joint, start, TIMES, Solver("rk4", steps=4), backward=way, parameters=parameters).final
         return torch.autograd.grad(final.square().mean(), parameters)
 
     return work

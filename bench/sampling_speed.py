@@ -48,7 +48,7 @@ def compare(bench: Bench, size: Size, batch: int, mode: str, device: torch.devic
     theirs = peers.diffusers_network(model).to(device).eval()
     other = None
     if library is not None:
-        other = peers.denoising_model(library, size, steps).to(device).eval()  # type: ignore[arg-type]
+        other = peers.denoising_model(library, size, steps).to(device).eval()
     other_name = peers.denoising_name(other, model)
     layout = torch.contiguous_format
     match mode:

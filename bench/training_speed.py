@@ -83,7 +83,7 @@ def ours(bench: Bench, model: Diffusion, data: Dataset, batch: int, steps: int) 
         def hook(_: Moment) -> None:
             laps()
 
-        fit(model, data, WARM + steps, options(batch), hooks=[hook], progress=False)  # type: ignore[arg-type]
+        fit(model, data, WARM + steps, options(batch), hooks=[hook], progress=False)
         return laps.seconds
 
     return turn

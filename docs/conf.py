@@ -1,17 +1,16 @@
 """How the documentation is built: `make docs`, without a network and without a warning."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
 
-import unveil  # noqa: E402
-
 project = "Unveil"
 author = "the authors of Unveil"
 copyright = author
-release = version = unveil.__version__
+release = version = import_module("unveil").__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "drawn_math", "plain_docstrings",
               "command_help", "recipe_keys"]  # fmt: skip

@@ -63,7 +63,7 @@ class Perfect(nn.Module):
         ]
 
 
-def gaussian_data(schedule=LINEAR, cov=Identity()):  # noqa: B008
+def gaussian_data(schedule=LINEAR, cov=Identity()):
     g = torch.Generator().manual_seed(0)
     a = torch.randn(24, 24, generator=g, dtype=torch.float64) / 5
     mean = torch.randn(SHAPE, generator=g, dtype=torch.float64) / 3

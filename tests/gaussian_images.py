@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from seeds import seeded
 
 from unveil.core.random import Streams, randn_like
 from unveil.operators import Blur, Downsample, Grayscale, Identity, Mask
 
 SHAPE = (3, 4, 4)
 D = 48
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 _KERNEL = torch.tensor([[0.1, 0.3, 0.05], [0.05, 0.4, 0.1]], dtype=torch.float64)

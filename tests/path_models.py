@@ -3,6 +3,7 @@
 import math
 
 import torch
+from seeds import seeded
 from torch import nn
 
 from unveil.models.ode_video import Learning, ODEVideo, RecurrentEncoder, StackEncoder
@@ -13,10 +14,6 @@ from unveil.ode import Solver
 SHAPE = (1, 16, 16)
 RK4 = Solver("rk4", steps=1)
 DOPRI5 = Solver("dopri5", rtol=1e-5, atol=1e-5)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def clips(n=3, frames=8, shape=SHAPE, seed=0):

@@ -60,13 +60,6 @@ def test_a_big_library_has_one_door(library):
             assert room in DOORS[library], f"{path} must not import {library}"
 
 
-def test_files_are_short():
-    long = {
-        str(path.relative_to(PACKAGE)): n for path, _ in sources() if (n := len(path.read_text().splitlines())) > 400
-    }
-    assert not long
-
-
 def test_nothing_is_unpickled():
     for path in PACKAGE.glob("**/*.py"):
         text = path.read_text()

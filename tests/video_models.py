@@ -1,6 +1,7 @@
 """Small models of video, and clips for them."""
 
 import torch
+from seeds import awake, seeded
 
 from unveil.core.random import Streams
 from unveil.covariance import Identity
@@ -12,20 +13,7 @@ LINEAR = Discrete.linear()
 SHAPE = (2, 8, 8)
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def awake(net):
-    """What begins at zero says something."""
-    with torch.no_grad():
-        for value in net.parameters():
-            if value.abs().max() < 1e-3:
-                value.normal_(0, 0.2, generator=seeded(1))
-    return net
-
-
-def model(p=2, k=3, f=2, *, shape=SHAPE, conditioning="concat", schedule=LINEAR, cov=Identity(), **options):  # noqa: B008
+def model(p=2, k=3, f=2, *, shape=SHAPE, conditioning="concat", schedule=LINEAR, cov=Identity(), **options):
     torch.manual_seed(0)
     layout = Layout(p, k, f, **options)
     channels = shape[0]

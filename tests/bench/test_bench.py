@@ -10,7 +10,9 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BENCH = REPOSITORY / "bench"
-PROGRAMS = sorted(path.name for path in BENCH.glob("*.py") if path.stem not in ("eyes", "measuring", "peers"))
+PROGRAMS = sorted(
+    path.name for path in BENCH.glob("*.py") if path.stem not in ("eyes", "kept", "ledger", "measuring", "peers")
+)
 KEYS = ["name", "ours", "peer", "peer_name", "ratio", "goal", "holds", "unit"]
 
 

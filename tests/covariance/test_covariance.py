@@ -4,46 +4,13 @@ import pytest
 import torch
 
 from unveil.core.errors import ConfigError, ShapeError
-from unveil.covariance import Circulant, Dense, Diagonal, Identity, free_field
-
-
-def random_spd(n: int, seed: int = 0) -> torch.Tensor:
-    a = torch.randn(n, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return a @ a.T / n + 0.1 * torch.eye(n, dtype=torch.float64)
-
-
-OPERATORS = {
-    "identity": (Identity(), (5, 7)),
-    "free field": (free_field(8, 8), (8, 8)),
-    "rectangle": (free_field(8, 12), (8, 12)),
-    "odd": (free_field(7, 9, 0.5), (7, 9)),
-    "mixed": (free_field(6, 5, 2.0), (6, 5)),
-    "line": (free_field(1, 6), (1, 6)),
-    "diagonal": (Diagonal(torch.rand(4, 5) + 0.5), (4, 5)),
-    "symmetric root": (Dense(random_spd(12)), (3, 4)),
-    "cholesky": (Dense(random_spd(12), root="cholesky"), (3, 4)),
-}
+from unveil.covariance import Circulant, Dense, Diagonal, Identity, free_field, on_plane
 
 
 def dense(function, size):
     """The matrix of a linear function of a plane."""
     n = math.prod(size)
     return function(torch.eye(n, dtype=torch.float64).reshape(n, *size)).reshape(n, n).T
-
-
-@pytest.mark.parametrize("name", OPERATORS)
-def test_methods_agree_with_their_dense_matrices(name):
-    cov, size = OPERATORS[name]
-    root, sig = dense(cov.sqrt, size), dense(cov.apply, size)
-    eye = torch.eye(len(sig), dtype=torch.float64)
-    close = dict(rtol=0, atol=1e-10)
-    torch.testing.assert_close(root @ root.T, sig, **close)
-    torch.testing.assert_close(dense(cov.sqrt_t, size), root.T, **close)
-    torch.testing.assert_close(dense(cov.inv_sqrt, size) @ root, eye, **close)
-    torch.testing.assert_close(dense(cov.inv_sqrt_t, size), dense(cov.inv_sqrt, size).T, **close)
-    torch.testing.assert_close(dense(cov.solve, size) @ sig, eye, **close)
-    assert float(cov.logdet()) == pytest.approx(float(torch.linalg.slogdet(sig)[1]), abs=1e-9)
-    assert float(sig.diagonal().mean()) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 12), (7, 9), (6, 5)])
@@ -164,3 +131,26 @@ def test_a_size_that_does_not_fit_is_named():
 def test_unnormalised_noise_warns():
     with pytest.warns(UserWarning, match="mean variance"):
         Diagonal(torch.full((2, 2), 3.0), normalize=False)
+
+
+def test_noise_on_another_plane_keeps_its_correlations_and_loses_its_wrapping_round():
+    small = free_field(8, 8)
+    assert on_plane(small, 8, 8) is small
+    assert on_plane(Identity(), 5, 7) == Identity()
+    other = Diagonal(torch.ones(3, 4))
+    assert on_plane(other, 5, 7) is other
+    large = on_plane(small, 32, 24)
+
+    def along(cov, size):
+        one = torch.zeros(size, dtype=torch.float64)
+        one[0, 0] = 1
+        return cov.apply(one)[0]
+
+    before, after = along(small, (8, 8)), along(large, (32, 24))
+    fading = torch.sinc(torch.arange(9) / 8).double() ** 2
+    torch.testing.assert_close(after[:9], torch.cat([before, before[:1]]) * fading, rtol=0.03, atol=0.02)
+    assert float(after[0]) == pytest.approx(1)
+    back = on_plane(on_plane(small, 16, 16), 8, 8)
+    torch.testing.assert_close(back.spectrum / back.spectrum[0, 0], small.spectrum / small.spectrum[0, 0])
+    with pytest.raises(ShapeError, match="0 x 4"):
+        on_plane(small, 0, 4)

@@ -17,8 +17,13 @@ def normal(n, d, seed, shift=0.0):
 
 def naive(x, y, kernel, unbiased):
     """Every pair in turn, as the definition says."""
-    k = lambda a, b: kernel(a[None], b[None]).item()
-    pairs = lambda z: [k(z[i], z[j]) for i in range(len(z)) for j in range(len(z)) if i != j or not unbiased]
+
+    def k(a, b):
+        return kernel(a[None], b[None]).item()
+
+    def pairs(z):
+        return [k(z[i], z[j]) for i in range(len(z)) for j in range(len(z)) if i != j or not unbiased]
+
     between = [k(a, b) for a in x for b in y]
     return sum(pairs(x)) / len(pairs(x)) + sum(pairs(y)) / len(pairs(y)) - 2 * sum(between) / len(between)
 
@@ -32,15 +37,21 @@ def test_it_is_the_sum_over_pairs(kernel, unbiased):
 
 def test_blocks_do_not_change_the_sum():
     x, y = normal(2500, 2, 0), normal(2100, 2, 1)
-    whole = lambda z: (Polynomial()(z, z).sum() - Polynomial()(z, z).trace()) / (len(z) * (len(z) - 1))
+
+    def whole(z):
+        return (Polynomial()(z, z).sum() - Polynomial()(z, z).trace()) / (len(z) * (len(z) - 1))
+
     expected = whole(x) + whole(y) - 2 * Polynomial()(x, y).mean()
     torch.testing.assert_close(mmd2(x, y, Polynomial()), expected, rtol=1e-8, atol=1e-12)
 
 
 def test_rbf_kernels_between_gaussians_have_a_closed_form():
     d, distance = 2, 1.0
-    between = lambda v, gap: sum((s**2 / (s**2 + v)) ** (d / 2) * math.exp(-(gap**2) / (2 * (s**2 + v)))
-                                 for s in TOY.bandwidths)  # fmt: skip
+
+    def between(v, gap):
+        return sum((s**2 / (s**2 + v)) ** (d / 2) * math.exp(-(gap**2) / (2 * (s**2 + v)))
+                                     for s in TOY.bandwidths)  # fmt: skip
+
     exact = 2 * between(2.0, 0.0) - 2 * between(2.0, distance)
     assert exact == pytest.approx(0.26501, abs=1e-5)
     draws = [mmd2(normal(1000, d, 2 * i), normal(1000, d, 2 * i + 1, shift=distance), TOY) for i in range(10)]

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from scipy.stats import wasserstein_distance
+from seeds import seeded
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.divergences import (
@@ -12,10 +13,6 @@ from unveil.divergences import (
     sliced_wasserstein,
     unit_directions,
 )
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 def normal(n, d, seed, shift=0.0):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from analytic import Gaussian, White
 from gaussian_images import SHAPE as SHAPE3
-from gaussian_images import D, Probe, seeded
+from gaussian_images import D, Probe
+from seeds import seeded
 
 from unveil.core.errors import ConfigError
 from unveil.core.random import Streams

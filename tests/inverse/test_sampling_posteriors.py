@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from gaussian_images import OPERATORS, SHAPE, D, GaussianPrior, Probe, correlated, matrix, seeded
+from gaussian_images import OPERATORS, SHAPE, D, GaussianPrior, Probe, correlated, matrix
+from seeds import seeded
 
 from unveil.core.errors import ConfigError
 from unveil.core.random import Streams

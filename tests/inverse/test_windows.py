@@ -5,7 +5,10 @@ import torch
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.random import Streams, randn_like
-from unveil.inverse.windows import Windows
+from unveil.covariance import free_field
+from unveil.inverse import DenoiserPrior, Windows, blended, ddrm, half_quadratic, posterior_sampling
+from unveil.operators import Identity
+from unveil.schedules import LinearVP
 
 
 class Smoothing:
@@ -88,16 +91,68 @@ def test_a_prior_of_grey_images_takes_each_channel_and_one_of_colour_takes_grey(
 )
 @pytest.mark.parametrize("length", [48, 66, 100, 161, 304])
 def test_neighbours_share_what_was_asked(side, overlap, align, length):
-    windows = Windows(Smoothing(), (side, side), overlap=overlap, align=align)
-    fitting = windows._fitting(length, side)
-    starts = windows._starts(torch.empty(1, 1, fitting, fitting), 0)
+    places = torch.arange(float(length)).expand(1, 1, 50, -1)  # every pixel knows its column
+    starts = []
+
+    def ask(cut, count):
+        starts.extend(window[0, 0, 0].item() for window in cut)
+        return cut
+
+    torch.testing.assert_close(blended(ask, places, (side, side), overlap=overlap, align=align), places)
+    starts = sorted(set(starts))
     assert starts[0] == 0
-    assert starts[-1] + side == fitting
+    assert length <= starts[-1] + side < length + max(align, side - length + 1)
     assert all(start % align == 0 for start in starts)
     assert all(second - first <= side - overlap for first, second in pairwise(starts))
-    assert windows.restore(torch.ones(1, 1, length, 50), 1).isfinite().all()
 
 
 def test_an_overlap_that_leaves_nothing_is_refused():
     with pytest.raises(ConfigError, match="overlap by 16"):
         Windows(Smoothing(), (16, 16), overlap=16)
+
+
+# --- noise that is not white, on pictures larger than a window ---------------------------------------------------------
+
+
+def of_smooth_noise(side=8):
+    """A prior that has seen smooth noise on windows, whose images are spread like it."""
+    schedule, cov = LinearVP(), free_field(side, side)
+
+    def denoise(x_t, t):
+        alpha, sigma = (float(c) for c in schedule(t))
+        return 0.3 * alpha / (0.3 * alpha**2 + sigma**2) * x_t
+
+    return DenoiserPrior(denoise, schedule, cov=cov)
+
+
+def test_larger_pictures_are_hidden_by_the_noise_that_a_window_knows():
+    prior = of_smooth_noise()
+    windows = Windows(prior, (8, 8), overlap=4)
+    x = torch.zeros(4000, 1, 24, 20)
+    seen = windows.degrade(x, 50, Streams(0, 4000))[..., 5:13, 7:15] / windows.sigmas[49]
+    own = prior.degrade(x[..., :8, :8], 50, Streams(1, 4000)) / windows.sigmas[49]
+    for step in (1, 2, 3):
+        beside = [float((n[..., step:] * n[..., :-step]).mean()) for n in (seen, own)]
+        there = float((own * own.roll(step, -1)).mean())
+        assert beside[0] == pytest.approx(there, abs=0.08 + 0.04 * step), step
+    assert float(seen.square().mean()) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("solver", [half_quadratic, ddrm, posterior_sampling])
+def test_every_solver_takes_a_prior_of_smooth_noise_on_larger_pictures(solver):
+    windows = Windows(of_smooth_noise(), (8, 8), overlap=4)
+    y = torch.randn(2, 1, 20, 12)
+    x = solver(windows, y, Identity(), sigma_y=0.02, generator=Streams(0, 2))
+    assert float((x - y).square().mean().sqrt()) < 0.25
+    torch.testing.assert_close(x[1:], solver(windows, y[1:], Identity(), sigma_y=0.02, generator=Streams(0, [1])))
+
+
+def test_the_colour_of_the_noise_is_known_through_windows():
+    prior = of_smooth_noise()
+    assert Windows(prior, (8, 8), overlap=4).cov is prior.cov
+    y = torch.randn(2, 1, 8, 8)
+    alone, within = (
+        posterior_sampling(p, y, Identity(), sigma_y=0.5, steps=10, eta=0.0, generator=Streams(0, 2))
+        for p in (prior, Windows(prior, (8, 8), overlap=4))
+    )
+    torch.testing.assert_close(alone, within)

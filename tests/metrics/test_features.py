@@ -65,7 +65,9 @@ def test_logits_come_from_calling_the_network():
 
 
 def test_a_network_may_answer_with_features_and_logits_at_once():
-    both = lambda x: (x.flatten(1), x.mean((2, 3)))
+    def both(x):
+        return (x.flatten(1), x.mean((2, 3)))
+
     for output, size in (("features", 12), ("logits", 3)):
         found = extract_features(FeatureSpace("both", both, output), images(), split="test")
         assert found.values.shape == (10, size)
@@ -106,7 +108,10 @@ def test_only_the_published_file_makes_the_published_space(tmp_path, monkeypatch
 @pytest.mark.parametrize("wrap", [lambda x: x, Pictures])
 def test_the_cache_hits_when_nothing_changed(wrap, tmp_path):
     net, x = Counting(), images()
-    take = lambda: extract_features(FeatureSpace.of(net, "toy"), wrap(x), split="test", cache=tmp_path)
+
+    def take():
+        return extract_features(FeatureSpace.of(net, "toy"), wrap(x), split="test", cache=tmp_path)
+
     first = take()
     assert net.seen == 10
     torch.testing.assert_close(take().values, first.values, rtol=0, atol=0)
@@ -144,7 +149,10 @@ def test_the_cache_misses_when_anything_changed(tmp_path):
 
 def test_damaged_features_are_computed_again(tmp_path):
     net, x = Counting(), images()
-    take = lambda: extract_features(FeatureSpace.of(net, "toy"), x, split="test", cache=tmp_path)
+
+    def take():
+        return extract_features(FeatureSpace.of(net, "toy"), x, split="test", cache=tmp_path)
+
     first = take()
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-7])

@@ -62,9 +62,17 @@ def test_ssim_of_photographs_and_of_a_smaller_window_equals_scikit_image():
 
     x = torch.from_numpy(camera()[::4, ::4].copy()).float()[None, None]
     y = (x + 12 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 255).round()
-    reference = lambda **options: structural_similarity(
-        x[0, 0].numpy(), y[0, 0].numpy(), data_range=255, gaussian_weights=True, use_sample_covariance=False, **options
-    )
+
+    def reference(**options):
+        return structural_similarity(
+            x[0, 0].numpy(),
+            y[0, 0].numpy(),
+            data_range=255,
+            gaussian_weights=True,
+            use_sample_covariance=False,
+            **options,
+        )
+
     assert ssim(x, y, data_range=255).item() == pytest.approx(reference(sigma=1.5), abs=1e-6)
     assert ssim(x, y, data_range=255, window=7, sigma=0.9).item() == pytest.approx(reference(sigma=0.9), abs=1e-6)
 
@@ -110,7 +118,10 @@ def test_uniform_noise_costs_eight_bits():
 
 def test_bits_per_dim_do_not_depend_on_the_units_of_the_images():
     x = torch.randn(50, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.1 + 0.5
-    density = lambda mean, std: torch.distributions.Normal(mean, std).log_prob
+
+    def density(mean, std):
+        return torch.distributions.Normal(mean, std).log_prob
+
     in_one = bits_per_dim(density(0.5, 0.1)(x).sum(1), (12,), data_range=1.0)
     in_two = bits_per_dim(density(0.0, 0.2)(2 * x - 1).sum(1), (12,))
     torch.testing.assert_close(in_one, in_two)

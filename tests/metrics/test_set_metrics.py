@@ -42,7 +42,10 @@ def test_the_frechet_distance_is_that_of_the_moments_and_says_what_it_is():
 
 def test_it_is_called_fid_only_with_the_published_features():
     x, y = normal(50, 3, 0), normal(50, 3, 1)
-    fid = lambda space, **options: frechet_distance(features(x, space), features(y, space), **options).name
+
+    def fid(space, **options):
+        return frechet_distance(features(x, space), features(y, space), **options).name
+
     assert fid(PUBLISHED) == "FID"
     assert fid(PUBLISHED, to_infinity=True) == "FID-infinity"
     assert (
@@ -69,7 +72,10 @@ def test_leaving_groups_out_by_subtraction_equals_measuring_the_rest():
     quick = frechet_distance(features(x), features(y), groups=5)
     generator = torch.Generator().manual_seed(0)
     parts = [torch.randperm(len(z), generator=generator).tensor_split(5) for z in (x, y)]
-    without = lambda z, part: z[[i for i in range(len(z)) if i not in set(part.tolist())]]
+
+    def without(z, part):
+        return z[[i for i in range(len(z)) if i not in set(part.tolist())]]
+
     rest = [
         frechet_gaussians(Moments.of(without(x, a)), Moments.of(without(y, b))) for a, b in zip(*parts, strict=True)
     ]
@@ -199,7 +205,10 @@ def test_balls_reach_to_the_third_neighbour_and_no_further():
 
 def test_points_far_from_the_origin_keep_their_digits():
     x, y = normal(60, 3, 0).double(), normal(60, 3, 1, shift=0.5).double()
-    moved = lambda z: (z * 1024).round() / 1024 + 4096  # exact in float32, and so the same set moved
+
+    def moved(z):
+        return (z * 1024).round() / 1024 + 4096  # exact in float32, and so the same set moved
+
     assert shares(moved(x), moved(y)) == shares(moved(x) - 4096, moved(y) - 4096)
 
 

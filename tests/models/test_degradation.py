@@ -109,7 +109,10 @@ def test_the_mean_of_degradations_is_what_was_measured(name):
 def test_shared_noise_makes_every_even_level_the_mean_of_the_one_before():
     chain, x = super_resolution(7), image(2, size=16)
     full = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    white = lambda halvings: (F.avg_pool2d(full, 2**halvings) * 2**halvings).flatten(1)
+
+    def white(halvings):
+        return (F.avg_pool2d(full, 2**halvings) * 2**halvings).flatten(1)
+
     for k in (2, 4, 6):
         fine, coarse = chain.observe(x, k - 1, white(k // 2 - 1)), chain.observe(x, k, white(k // 2))
         smaller = Downsample(2 ** (k // 2))

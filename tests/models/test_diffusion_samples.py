@@ -71,7 +71,10 @@ def test_guidance_and_labels():
     torch.manual_seed(0)
     model = Diffusion(Small(classes=3), LINEAR, SHAPE, classes=3, label_dropout=0.1)
     label = torch.tensor([0, 2])
-    draw = lambda **o: model.sample(2, steps=5, generator=Streams(0, 2), **o)
+
+    def draw(**o):
+        return model.sample(2, steps=5, generator=Streams(0, 2), **o)
+
     assert torch.equal(draw(), draw(label=torch.tensor([3, 3])))  # the label beyond the last says "none"
     assert not torch.equal(draw(label=label), draw())
     t, x_t = torch.tensor(0.5, dtype=torch.float64), torch.randn(2, *SHAPE)

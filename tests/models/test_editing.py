@@ -5,7 +5,15 @@ import torch
 from scipy import ndimage
 
 from unveil.core.errors import ConfigError, ShapeError
-from unveil.models.single_image_ebm.editing import blend, changed, keep_light, match_palette, palette, soft_mask
+from unveil.models.single_image_ebm.editing import (
+    blend,
+    changed,
+    keep_light,
+    match_colours,
+    match_palette,
+    palette,
+    soft_mask,
+)
 
 
 def flat(*areas):
@@ -36,6 +44,22 @@ def test_a_drawing_takes_the_nearest_colours():
     torch.testing.assert_close(matched, flat((RED, 5), (BLUE, 5)))
     with pytest.raises(ShapeError, match="does not fit"):
         match_palette(drawing[:1], torch.tensor([RED]))
+
+
+def test_colours_move_to_those_of_another_picture_and_by_no_more_than_is_needed():
+    generator = torch.Generator().manual_seed(0)
+    given, like = (torch.randn(3, 40, 50, generator=generator).mul(0.1) for _ in range(2))
+    like = 0.2 + torch.tensor([[1.5, 0.3, 0.0], [0.2, 0.8, 0.1], [0.4, 0.0, 1.0]]).mm(like.flatten(1)).view(3, 40, 50)
+    moved, goal = match_colours(given, like).flatten(1), like.flatten(1)
+    torch.testing.assert_close(moved.mean(1), goal.mean(1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved.cov(), goal.cov(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(match_colours(given, given), given)
+    torch.testing.assert_close(match_colours(given, given + 0.1), given + 0.1)
+    brighter = match_colours(given[:1], 2 * given[:1] + 0.1)  # of grey pictures: mean and spread
+    assert torch.corrcoef(torch.stack([brighter.flatten(), given[0].flatten()]))[0, 1] > 0.999
+    assert (match_colours(flat((RED, 20)), like) - goal.mean(1).view(3, 1, 1)).abs().max() < 1e-5  # of one colour
+    with pytest.raises(ShapeError, match="same channels"):
+        match_colours(given, like[:1])
 
 
 @pytest.mark.parametrize("grow", [0, 1, 3.5, 6])

@@ -7,8 +7,8 @@ from torch import nn
 
 from unveil.core.random import Streams
 from unveil.models.hat_ebm import Objective
-from unveil.models.hat_ebm.chains import still
 from unveil.models.hat_ebm.pairs import draw_latents, noise_of
+from unveil.models.still import still
 from unveil.training.options import Options
 from unveil.training.run_folder import RunFolder
 from unveil.training.trainer import fit

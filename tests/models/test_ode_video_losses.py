@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from path_models import RK4, clips, model, seeded
+from path_models import RK4, clips, model
+from seeds import seeded
 from torch import nn
 
 from unveil.core.protocols import Batch

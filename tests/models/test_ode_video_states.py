@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from path_models import DOPRI5, RK4, lively, model, seeded
+from path_models import DOPRI5, RK4, lively, model
+from seeds import seeded
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.models.ode_video.path import states_at

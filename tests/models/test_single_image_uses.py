@@ -96,6 +96,16 @@ def test_frames_move_smoothly_around_the_image(ready):
     assert (field[1:] - field[:-1]).std() < 0.5 * field.std()
 
 
+def test_what_moves_at_a_finer_scale_is_as_smooth_as_the_scale_below(ready, monkeypatch):
+    starts = []
+    monkeypatch.setattr(ready, "climb", lambda x, scale, sizes, **options: starts.append(x) or x)
+    moved, still = ready.animate(3, start_scale=1, strength=0.01), ready.animate(1, start_scale=1, strength=0.0)
+    field = starts[0] - starts[1]
+    assert field.diff(dim=-1).std() < 1.2 * field.std()  # of white noise it is 1.41
+    assert moved.shape == (3, 3, *ready.sizes[1])
+    assert still.shape == (1, 3, *ready.sizes[1])
+
+
 @pytest.mark.parametrize(
     ("use", "error", "said"),
     [

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from video_models import SHAPE, clips, model, seeded
+from seeds import seeded
+from video_models import SHAPE, clips, model
 
 from unveil.core.random import Streams
 from unveil.models.video_diffusion import Layout, fold, unfold

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from video_models import LINEAR, SHAPE, clips, model, seeded, walk
+from seeds import seeded
+from video_models import LINEAR, SHAPE, clips, model, walk
 
 from unveil.core.errors import RunError
 from unveil.core.protocols import Batch

@@ -26,8 +26,8 @@ class Exact(nn.Module):
     def __init__(self, layout):
         super().__init__()
         self.layout = layout
+        self.posterior = cache(self._posterior)
 
-    @cache  # noqa: B019
     def _posterior(self, kept, spacing):
         """What the block is given what is known: how its mean follows, and its covariance diagonalised."""
         p, k = self.layout.p, self.layout.k
@@ -40,7 +40,7 @@ class Exact(nn.Module):
     def forward(self, x, t, known, label=None):
         kept = tuple(i for i in range(self.layout.around) if known[:, i].any())
         spacing = 1 if label is None else self.layout.spacing(int(label[0]))
-        gain, lam, u = self._posterior(kept, spacing)
+        gain, lam, u = self.posterior(kept, spacing)
         alpha, sigma = (float(c) for c in LINEAR(t[:1].double()))
         shrink = (u * (alpha * lam / (alpha**2 * lam + sigma**2)).float()) @ u.T
         mean = torch.einsum("ks,bshw->bkhw", gain, known[:, list(kept)])

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from seeds import awake, seeded
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.networks import Discriminator, Generator, PointDiscriminator, PointGenerator
@@ -9,22 +10,9 @@ from unveil.networks.layers import AdaptiveNorm, GroupNorm
 K = torch.tensor([0, 1, 3])
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def generator(**options):
     torch.manual_seed(0)
     return Generator(2, **({"channels": 8, "mult": (1, 2), "blocks": 1, "latent": 6, "style": 16} | options))
-
-
-def awake(net):
-    """What begins at zero says something."""
-    with torch.no_grad():
-        for value in net.parameters():
-            if value.abs().max() < 1e-3:
-                value.normal_(0, 0.2, generator=seeded(1))
-    return net
 
 
 def test_a_style_of_no_weight_leaves_plain_group_normalization():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from seeds import awake, seeded
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.networks import VideoUNet
@@ -27,23 +28,10 @@ COUNTS = {  # channels, head channels, width of SPATIN, past, frames, channels o
 T = torch.tensor([0.1, 0.5, 1.0])
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def network(conditioning="concat", known=4, **options):
     torch.manual_seed(0)
     small = {"channels": 8, "mult": (1, 2), "blocks": 1, "attention": (1,), "spatin_channels": 6}
     return VideoUNet(3, known, conditioning=conditioning, **(small | options)).eval()
-
-
-def awake(net):
-    """What begins at zero says something."""
-    with torch.no_grad():
-        for value in net.parameters():
-            if value.abs().max() < 1e-3:
-                value.normal_(0, 0.2, generator=seeded(1))
-    return net
 
 
 def inputs(known=4):

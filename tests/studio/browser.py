@@ -19,6 +19,23 @@ FLAGS = [
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 ]
 SIZE = {"width": 820, "height": 460}
+STILL = """
+(frames) => new Promise((done) => {
+    let before = "", same = 0;
+    const look = () => {
+        const parts = [...document.querySelectorAll("canvas, [role=tab], button")];
+        const boxes = parts.map((part) => part.getBoundingClientRect()).map((box) => [box.x, box.y, box.width, box.height]);
+        same = JSON.stringify(boxes) === before ? same + 1 : 0;
+        before = JSON.stringify(boxes);
+        const scene = document.querySelector("canvas");
+        if (same >= frames && scene) {
+            const box = scene.getBoundingClientRect();
+            done([box.x, box.y, box.width, box.height]);
+        } else requestAnimationFrame(look);
+    };
+    look();
+})
+"""
 
 
 def launch(playwright: Any) -> Any:
@@ -59,13 +76,30 @@ class Visitor:
         self.page.wait_for_timeout(300)
         self.until(lambda: self.session.wait(0.01))
 
+    def still(self, frames: int = 12) -> tuple[float, float, float, float]:
+        """Wait until nothing on the page has moved for some frames and the server knows the form of the scene.
+
+        Returns:
+            Left, top, width and height of the scene on the page.
+        """
+        self.settled()
+        camera = self.session.client.camera
+
+        def known() -> Any:
+            box = tuple(self.page.evaluate(STILL, frames))
+            return box if abs(camera.image_width / camera.image_height * box[3] / box[2] - 1) < 0.01 else None
+
+        return self.until(known)
+
     def pixel(self, place: Any) -> tuple[float, float]:
         """Where on the page a place in the scene is."""
         camera = self.session.client.camera
         axes = quaternion_to_matrix(torch.tensor(np.asarray(camera.wxyz), dtype=torch.float64)).numpy()
         x, y, z = axes.T @ (np.asarray(place, dtype=np.float64) - np.asarray(camera.position))
-        focal = camera.image_height / 2 / np.tan(camera.fov / 2)
-        return camera.image_width / 2 + focal * x / z, camera.image_height / 2 + focal * y / z
+        # The page draws fewer pixels than it shows when it is slow, and tells the server the former.
+        box = self.page.locator("canvas").first.bounding_box()
+        focal = box["height"] / 2 / np.tan(camera.fov / 2)
+        return box["x"] + box["width"] / 2 + focal * x / z, box["y"] + box["height"] / 2 + focal * y / z
 
     def joint(self, number: int) -> Any:
         """Where a joint is in the scene."""
@@ -84,9 +118,9 @@ class Visitor:
         self.settled()
 
 
-def visit(browser: Any, editor: Any) -> Visitor:
+def visit(browser: Any, editor: Any, size: dict[str, int] = SIZE) -> Visitor:
     """Open the editor's page with all but this machine out of reach."""
-    context = browser.new_context(viewport=SIZE, accept_downloads=True)
+    context = browser.new_context(viewport=size, accept_downloads=True)
     asked: list[str] = []
 
     def pass_on(route: Any) -> None:
@@ -119,6 +153,7 @@ def visit(browser: Any, editor: Any) -> Visitor:
     warning = page.locator(".mantine-Notification-closeButton")
     visitor.until(lambda: warning.count() > 0)
     warning.first.click(timeout=60_000)
+    visitor.still()
     visitor.until(answered, 150)
     visitor.settled()
     while visitor.editor.undo():

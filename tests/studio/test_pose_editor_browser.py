@@ -1,10 +1,13 @@
 """The pose editor in a real browser that reaches nothing but this machine."""
 
 import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
+from studio.browser import PROGRAM, launch, visit
 
 from unveil.body import JOINTS, POSITION, ROTATION, read_amass, read_bvh, read_glb
 from unveil.studio import PoseEditor
@@ -13,7 +16,6 @@ from unveil.studio.latest import Latest
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("viser", reason="viser is not installed")
 
-from studio.browser import PROGRAM, launch, visit  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,
@@ -143,6 +145,22 @@ def test_a_slider_reshapes_the_body(visitor):
     tab(visitor, "Pose")
 
 
+def test_bodies_that_are_added_are_all_in_view(visitor):
+    tab(visitor, "Scene")
+    for count in (2, 3):
+        button(visitor, "Add one")
+        visitor.until(lambda count=count: len(visitor.editor.scene.actors) == count)
+        left, top, width, height = visitor.still()
+        for actor in visitor.editor.scene.actors:
+            for joint in actor.joints(visitor.editor.body)[0].numpy():
+                x, y = visitor.pixel(joint)
+                assert left < x < left + width
+                assert top < y < top + height
+    tab(visitor, "Pose")
+    visitor.page.mouse.click(20, 20)
+    visitor.page.keyboard.press("f")
+
+
 def test_recovering_shows_the_effectors(visitor):
     button(visitor, "Recover effectors")
     visitor.until(lambda: visitor.editor.steps[0] == 1)
@@ -219,13 +237,43 @@ def test_two_browsers_do_not_touch_one_another(visitor, browser, server):
     visitor.until(lambda: number not in server.sessions)
 
 
+OTHER_SITE = """
+(address) => new Promise((done) => {
+    let words = 0;
+    const socket = new WebSocket(address.replace("http", "ws"), ["VERSION"]);
+    socket.onmessage = () => (words += 1);
+    socket.onopen = () => socket.send(new Uint8Array([1, 2, 3]));
+    socket.onclose = (event) => done([event.code, words]);
+})
+"""
+
+
+def test_a_page_of_another_site_in_the_same_browser_is_not_spoken_with(browser, server, visitor):
+    import viser
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    try:
+        page.goto(f"http://127.0.0.1:{site.server_port}/no-such-page")
+        script = OTHER_SITE.replace("VERSION", f"viser-v{viser.__version__}")
+        assert page.evaluate(script, server.address) == [1008, 0]
+        assert set(server.sessions) == {visitor.session.client.client_id}
+    finally:
+        page.close()
+        site.shutdown()
+        site.server_close()
+
+
 def test_it_listens_to_this_machine_only(server):
     assert server.server.get_host() == "127.0.0.1"
 
 
 def test_only_the_newest_of_much_work_is_done():
-    import threading
-
     begun, go_on, done = threading.Event(), threading.Event(), []
 
     def work():

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ from unveil.body import (
 )
 from unveil.core.errors import ConfigError, DataError, ExistsError
 from unveil.studio import Folder, open_file, open_named, recover, save, saved
+from unveil.studio.bodies_view import limb_by_limb
 from unveil.studio.folder import LARGEST
+from unveil.studio.rings import rings_of
 
 WRIST = JOINTS.index("left_wrist")
 
@@ -37,6 +40,12 @@ def posed(editor):
 
 def joints(editor):
     return editor.actor.joints(editor.body)[0]
+
+
+def corners(data):
+    """The vertices of an .obj."""
+    lines = data.decode().splitlines()
+    return torch.tensor([[float(x) for x in line.split()[1:]] for line in lines if line.startswith("v ")])
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.8])
@@ -56,6 +65,8 @@ def test_exported_files_hold_the_pose(posed, tmp_path, scale):
     read = read_amass(tmp_path / "pose.npz", posed.body)
     assert torch.allclose(scale * read.posed(posed.body).joints[0], joints(posed), atol=1e-5)
     assert read.gender == "female"
+    assert torch.allclose(corners(saved(posed, "obj")), posed.actor.vertices(posed.body), atol=1e-5)
+    assert saved(posed, "ply").startswith(b"ply\n")
     content = json.loads((tmp_path / "pose.json").read_text())
     assert torch.equal(torch.tensor(content["pose"]["rotations"]), posed.actor.pose.rotations[0])
 
@@ -80,7 +91,8 @@ def test_a_character_gives_the_body_its_proportions_and_wears_its_pose(posed, ne
     worn = other.actor.worn(other.body)
     order = [other.actor.costume.skeleton.index(name) for name in JOINTS]
     assert torch.allclose(worn.positions[order], joints(posed), atol=0.03)
-    assert torch.dist(joints(other)[0], joints(posed)[0]) < 1e-4
+    hips = [JOINTS.index(f"{side}_hip") for side in ("left", "right")]
+    assert torch.dist(joints(other)[hips].mean(0), joints(posed)[hips].mean(0)) < 1e-4
     assert (worn.vertices is None) == (kind == "bvh")
     written = saved(other, kind)
     (path.parent / f"again.{kind}").write_bytes(written)
@@ -88,8 +100,30 @@ def test_a_character_gives_the_body_its_proportions_and_wears_its_pose(posed, ne
         again = read_glb(path.parent / "again.glb")
         own = next(iter(again.motions.values()))
         assert torch.allclose(own.world()[1][0], worn.positions, atol=1e-4)
+        assert torch.allclose(corners(saved(other, "obj")), worn.vertices, atol=1e-5)
     other.undress()
     assert other.actor.worn(other.body) is None
+
+
+def test_rings_go_around_a_character_that_is_stouter_than_its_body(editor, new_editor):
+    editor.set_beta(1, 4.0)  # girth, of which the lengths of limbs do not tell
+    path = save(editor, "stout", "glb")
+    other = new_editor()
+    open_named(other, path.name)
+    actor = other.actor
+    worn, plain = (rings_of(other.body, one).radii for one in (actor, replace(actor, costume=None)))
+    assert bool((worn >= plain - 1e-6).all())
+    assert float((worn / plain).amax(1)[[JOINTS.index(name) for name in ("spine1", "left_hip")]].min()) > 1.05
+    follows = actor.costume.weights()
+    assert torch.allclose(follows.sum(1), torch.ones(len(follows)), atol=1e-5)
+
+
+def test_the_skin_is_drawn_limb_by_limb(editor):
+    body = editor.body
+    ordered = limb_by_limb(body)
+    assert sorted(map(tuple, ordered.tolist())) == sorted(map(tuple, body.faces.tolist()))
+    joints = body.weights[0].argmax(1)[ordered].amin(1)
+    assert bool((joints.diff() >= 0).all())
 
 
 def test_a_skeleton_in_centimetres_is_understood(posed, new_editor, tmp_path):

@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from unveil.body import JOINTS, random_motion, write_amass
+from unveil.body import JOINTS, POSITION, random_motion, read_glb, write_amass
 from unveil.body.estimation import Camera, KeypointFit, Keypoints, PoseEstimate, keypoints_of
 from unveil.core.errors import ConfigError, DataError
 from unveil.geometry import axis_angle_to_matrix
 from unveil.studio import Backdrop, fit, fitting, mark, open_file, other_pose, save, saved, take_person, unmark
 from unveil.studio.labels import POINTS, Labels
+from unveil.tasks.pose_photograph import photograph
 
 SIZE = (300, 400)
 CAMERA = Camera.of_picture(*SIZE)
@@ -271,3 +272,32 @@ def test_without_a_picture_nothing_is_marked_and_pixels_are_not_fitted(editor):
     open_file(editor, "points.json", json.dumps({"points": rows}).encode())
     with pytest.raises(ConfigError, match="need their picture"):
         fit(editor)
+
+
+def test_a_character_of_a_file_comes_out_in_the_pose_of_a_picture(editor, new_editor, real_data, tmp_path):
+    """The whole way: a picture, its points, a character of somebody else, the pose on it, a correction, a file."""
+    person = new_editor()
+    wrist = JOINTS.index("left_wrist")
+    person.move_grip(wrist, POSITION, (0.45, 1.45, 0.15))
+    person.solve()
+    taken = photograph(person.actor.pose, size=SIZE)
+    open_file(editor, "CesiumMan.glb", (real_data("characters") / "CesiumMan.glb").read_bytes())
+    open_file(editor, "photo.png", png())
+    for name, pixel in taken.points.items():
+        mark(editor, name, pixel)
+    fit(editor, focal=taken.focal)
+    costume = editor.actor.costume
+    assert costume is not None
+    hand = editor.actor.joints(editor.body)[0][wrist]
+    shoulder = editor.actor.joints(editor.body)[0][JOINTS.index("left_shoulder")]
+    assert hand[1] > shoulder[1] - 0.1  # the hand is raised, as in the picture
+    editor.desk.follow = "near"
+    x, y, z = editor.add_grip(wrist).place
+    editor.move_grip(wrist, POSITION, (x, y - 0.1, z))
+    editor.solve()
+    assert float(editor.actor.joints(editor.body)[0][wrist, 1]) == pytest.approx(y - 0.1, abs=0.01)
+    (tmp_path / "posed.glb").write_bytes(saved(editor, "glb"))
+    again = read_glb(tmp_path / "posed.glb")
+    worn = editor.actor.worn(editor.body)
+    missed = [motion.world()[1][0] - worn.positions for motion in again.motions.values()]
+    assert min(float(each.norm(dim=1).max()) for each in missed) < 1e-3

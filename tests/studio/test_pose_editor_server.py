@@ -5,8 +5,9 @@ import urllib.request
 
 import pytest
 
-from unveil.core.errors import ConfigError, DataError
+from unveil.core.errors import ConfigError, DataError, MissingDependencyError
 from unveil.studio import open_editor
+from unveil.studio.serving import own_page, start_server
 
 pytest.importorskip("viser", reason="viser is not installed")
 
@@ -38,3 +39,70 @@ def test_files_that_cannot_be_opened_are_refused_before_it_serves(solver, tmp_pa
         open_editor(solver, folder=tmp_path, files=[tmp_path / "bad.glb"], port=0)
     with pytest.raises(ConfigError, match="0 to 65535"):
         open_editor(solver, folder=tmp_path, port=-1)
+
+
+@pytest.fixture
+def editor(solver, tmp_path):
+    editor = open_editor(solver, folder=tmp_path / "poses", port=0)
+    yield editor
+    editor.stop()
+
+
+def heard(editor, origin, host="127.0.0.1"):
+    """What a page of some origin is told by the editor, and the code with which it is left; None while it is not."""
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    viser = pytest.importorskip("viser")
+    address = f"ws://{host}:{editor.server.get_port()}"
+    with connect(address, origin=origin, subprotocols=[f"viser-v{viser.__version__}"]) as page:
+        try:
+            page.send(b"a word before it is answered")
+            return page.recv(timeout=30), None
+        except ConnectionClosed as closed:
+            return None, closed.rcvd.code
+
+
+def test_only_pages_of_the_editor_and_programs_are_spoken_with(editor):
+    for origin in ("https://example.org", "http://127.0.0.1:1", "http://localhost", "null", "file://"):
+        assert heard(editor, origin) == (None, 1008)
+    assert not editor.sessions
+    for name in ("127.0.0.1", "localhost"):
+        assert heard(editor, f"http://{name}:{editor.server.get_port()}", name)[0]
+    assert heard(editor, None)[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "named", "own"),
+    [
+        ("http://127.0.0.1:80", "127.0.0.1:80", False, True),
+        ("http://[::1]:8080", "[::1]:8080", False, True),
+        ("http://LOCALHOST:8080", "localhost:8080", False, True),
+        ("http://studio.lan:8080", "studio.lan:8080", True, True),
+        ("http://studio.lan:8080", "studio.lan:8080", False, False),  # a name that leads here
+        ("http://studio.lan:8080", "10.0.0.2:8080", True, False),
+        ("http://localhost:3000", "localhost:8080", True, False),
+        ("http://[", "localhost:8080", True, False),
+        ("http://localhost:8080", None, True, False),
+    ],
+)
+def test_a_page_is_known_by_where_it_came_from(origin, host, named, own):
+    assert own_page(origin, host, named=named) == own
+
+
+def test_a_server_whose_connections_cannot_be_looked_at_is_not_started(monkeypatch):
+    class Changed:
+        """As a later viser may be."""
+
+        stopped = False
+
+        def __init__(self, **options):
+            pass
+
+        def stop(self):
+            Changed.stopped = True
+
+    monkeypatch.setattr("viser.ViserServer", Changed)
+    with pytest.raises(MissingDependencyError, match="from where a page comes"):
+        start_server("127.0.0.1", 0, "poses")
+    assert Changed.stopped

@@ -1,5 +1,6 @@
 """What a pose editor does, without a page."""
 
+from itertools import pairwise
 from math import pi
 
 import pytest
@@ -253,6 +254,9 @@ def test_bodies_come_and_go_and_one_stays(editor):
         editor.remove_body()
     for _ in range(7):
         editor.add_body()
+    places = sorted(float(actor.pose.pelvis[0, 0]) for actor in editor.scene.actors)
+    assert min(b - a for a, b in pairwise(places)) > 0.8  # nobody stands in another
+    assert max(abs(x) for x in places) < 5  # on either side of the middle
     with pytest.raises(ConfigError, match="at most 8"):
         editor.add_body()
 

@@ -13,24 +13,6 @@ from unveil.tasks.run import load
 from unveil.tasks.train import train
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one picture")
-    save_images(scene(), folder / "scene.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(place):
-    return train("single-image", data=place / "scene.png", out=place / "run", steps=6, overrides=SMALL)
-
-
-@pytest.fixture(scope="module")
-def own(run):
-    """The picture as the run knows it."""
-    return run.model.pyramid[-1][0]
-
-
 def test_every_task_makes_a_picture(run, own):
     finest = len(run.model.sizes) - 1
     options = {"super-resolve": {"factor": 1.5}, "inpaint": {"mask": marked()}, "resize": {"size": (33, 90)},
@@ -108,8 +90,12 @@ def test_noise_makes_results_differ_and_each_is_the_same_in_any_company(run, own
     one = edit(run, own, "paint", noise=0.2, seed=5)
     assert not torch.equal(two.images[0], two.images[1])
     torch.testing.assert_close(one.images[0], two.images[0], atol=1e-5, rtol=1e-5)
-    with pytest.raises(ConfigError, match="one answer"):
-        edit(run, own, "paint", n=2)
+    for task, options in (("paint", {"noise": 0}), ("style", {})):
+        with pytest.raises(ConfigError, match="one answer"):
+            edit(run, own, task, n=2, **options)
+    usual = edit(run, own, "paint", n=2)  # a little noise, so that flat colours have something to begin with
+    assert not torch.equal(usual.images[0], usual.images[1])
+    assert not torch.equal(usual.images[0], edit(run, own, "paint", noise=0).images[0])
     both = edit(run, own, "style", scale="all", n=2, noise=0.1)
     assert len(both.images) == 2 * len(both.scales)
 
@@ -144,6 +130,17 @@ def test_grey_pictures_and_colour_pictures(run, own, place):
     found = edit(grey, own, "style", keep_light=True)
     assert found.images.shape[1] == 1
     assert "colours" in found.notes[0]
+
+
+def test_a_style_has_colours_too(run, own):
+    content = torch.rand(3, 40, 56, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.5
+    moved, kept, few = (
+        edit(run, content, "style", scale=len(run.model.sizes) - 1, colours=colours).images[0].mean((1, 2))
+        for colours in (None, 0, 6)
+    )
+    middle = own.mean((1, 2))
+    assert (moved - middle).norm() < 0.5 * (kept - middle).norm()
+    assert not torch.equal(few, moved)
 
 
 def test_light_that_is_kept_is_that_of_the_picture(run, own):

@@ -3,31 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from edit_scenes import SMALL, marked, pasted, scene
+from edit_scenes import marked, pasted
 from PIL import Image
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.data import save_images
 from unveil.tasks.edit import edit
-from unveil.tasks.train import train
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("one picture")
-    save_images(scene(), folder / "scene.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(place):
-    return train("single-image", data=place / "scene.png", out=place / "run", steps=6, overrides=SMALL)
-
-
-@pytest.fixture(scope="module")
-def own(run):
-    """The picture as the run knows it."""
-    return run.model.pyramid[-1][0]
 
 
 def test_pictures_of_other_sizes_and_shapes(run, own, place):
@@ -68,7 +49,7 @@ def test_a_kept_size_keeps_the_details_beside_what_was_changed(run, own):
     large = torch.nn.functional.interpolate(pasted(own)[None], size=(120, 168), mode="nearest")[0] * 0.9
     fine = (large + 0.05 * (-1.0) ** torch.arange(168)).clamp(-1, 1)  # stripes that the run has not seen
     mask = torch.nn.functional.interpolate(marked()[None, None], size=(120, 168), mode="nearest")[0, 0]
-    found = edit(run, fine, "edit", mask=mask, keep_size=True)
+    found = edit(run, fine, "edit", mask=mask, scale=1, keep_size=True)
     assert torch.equal(found.given, fine)  # what is shown beside the result is the picture as it was given
     stripes = (found.images[0][..., 1:-1:2] - found.images[0][..., 2::2]).abs().mean(0)
     seam, inside = stripes[30:54, 29], stripes[40:44, 36:38]

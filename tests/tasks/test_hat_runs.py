@@ -124,8 +124,10 @@ def test_what_cannot_be_refined_or_sampled_is_refused(hat, diffusion, points, dr
     assert "unveil refine" in refused(["edit", diffusion.path, drawing, "--task", "paint", "--out", out], capsys)
     with pytest.raises(ConfigError, match="moved by a diffusion"):
         check_refining(resolve("digits-rgm-d"))
-    with pytest.raises(ConfigError, match="trained with labels"):
-        check_refining(resolve("digits-ddpm", ["model.labels=true"]))
+    check_refining(resolve("digits-ddpm", ["model.labels=true"]))  # which has seen pictures without them, too
+    with pytest.raises(ConfigError, match="with their labels"):
+        check_refining(resolve("digits-ddpm", ["model.labels=true", "model.label_dropout=0"]))
+    assert "judges pictures of one size" in refused(["refine", hat.path, drawing, "--keep-size", "--out", out], capsys)
     with pytest.raises(ShapeError, match=r"pictures are \(1, 8, 8\)"):
         refine(hat, torch.zeros(1, 1, 4, 4))
     for wrong in (torch.full((1, 1, 8, 8), 200.0), torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, 1, 8, 8)):

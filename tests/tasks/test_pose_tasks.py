@@ -58,7 +58,7 @@ def test_what_is_asked_is_met_and_written_in_every_kind_of_file(run, wishes, tmp
     wanted = torch.nn.functional.normalize(torch.tensor([1.0, 1.7, 1.5]) - positions[0, 15], dim=0)
     assert float(ahead @ wanted) > 0.999
     assert found.notes == ()
-    for suffix in ("npz", "bvh", "json", "glb"):
+    for suffix in ("npz", "bvh", "json", "glb", "obj", "ply"):
         write_pose(found.pose, tmp_path / f"pose.{suffix}", found.body, found.effectors)
     for suffix in ("npz", "json"):
         again = read_pose(tmp_path / f"pose.{suffix}", found.body)
@@ -70,6 +70,11 @@ def test_what_is_asked_is_met_and_written_in_every_kind_of_file(run, wishes, tmp
         moved = read_motion(tmp_path / f"pose.{suffix}", found.body)
         order = [moved.skeleton.index(name) for name in JOINTS]
         torch.testing.assert_close(moved.world()[1][0, order], positions[0], atol=1e-4, rtol=0)
+    skin = found.body(found.pose.rotations, found.pose.betas, found.pose.gender, pelvis=found.pose.pelvis).vertices[0]
+    lines = (tmp_path / "pose.obj").read_text().splitlines()
+    corners = torch.tensor([[float(x) for x in line.split()[1:]] for line in lines if line.startswith("v ")])
+    torch.testing.assert_close(corners, skin, atol=1e-5, rtol=0)
+    assert (tmp_path / "pose.ply").read_bytes().startswith(b"ply\nformat binary_little_endian 1.0\n")
     again = solve(tmp_path / "pose.json", run)  # which holds the effectors, the shape and the gender
     torch.testing.assert_close(again.pose.betas[0, :2], torch.tensor([1.0, -0.5]))
     assert again.effectors.number == len(WISHES)
@@ -152,7 +157,10 @@ def test_an_estimators_file_and_marked_points_give_poses(run, tmp_path, monkeypa
         for side in ("left", "right")
     }
     (tmp_path / "points.json").write_text(json.dumps({"points": points}))
-    quick = lambda *parts: estimation.keypoint_fit.KeypointFit(*parts, iterations=(2, 2, 2))
+
+    def quick(*parts):
+        return estimation.keypoint_fit.KeypointFit(*parts, iterations=(2, 2, 2))
+
     monkeypatch.setattr(estimation, "KeypointFit", quick)
     found = estimate(tmp_path / "points.json", run, size=(480, 400))
     assert found.people == 1

@@ -77,7 +77,7 @@ def test_what_is_far_away_is_drawn_near_and_in_its_direction(run):
         ('{"pose": {"rotations": 1}}', "holds no pose; give what"),
         ('{"pose": {"rotations": [[1, 2], [3]], "pelvis": [0, 0, 0]}}', "no pose that can be read"),
         ('{"pose": {"rotations": [], "pelvis": [0, 0, 0]}, "gender": 4}', "no pose that can be read"),
-        ('{"pose": {"rotations": %d, "pelvis": [0, 0, 0]}}' % 10**400, "no pose that can be read"),  # noqa: UP031
+        (f'{{"pose": {{"rotations": {10**400}, "pelvis": [0, 0, 0]}}}}', "no pose that can be read"),
         ("{", "is no JSON"),
     ],
 )

@@ -23,7 +23,7 @@ def test_type_checkers_see_the_same_names():
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'sampel'"):
-        unveil.sampel  # noqa: B018
+        _ = unveil.sampel
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -12,7 +12,6 @@ from unveil.core.errors import ConfigError, DataError, ExistsError, RunError
 from unveil.recipes import resolve
 from unveil.tasks import feature_space
 from unveil.tasks import train as training
-from unveil.tasks.doctor import doctor
 from unveil.tasks.sample import sample
 from unveil.tasks.train import plan, train
 from unveil.training.interrupt import Interrupted
@@ -274,9 +273,3 @@ def test_a_run_that_diffusers_has_no_words_for_is_refused(tmp_path):
     run = tiny_run(tmp_path / "run", recipe="digits-free-field", steps=1)
     with pytest.raises(ConfigError, match="no word for noise of covariance free-field"):
         unveil.export(run, tmp_path / "theirs")
-
-
-def test_the_doctor_looks_at_everything():
-    findings = {finding.subject: finding for finding in doctor()}
-    assert findings["torch"].detail == torch.__version__
-    assert {"Python", "device", "threads", "torchvision", "this folder", "cache"} <= set(findings)

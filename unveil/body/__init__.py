@@ -14,6 +14,7 @@ from unveil.body.drawing.figures import ball_figure as ball_figure
 from unveil.body.drawing.figures import bones_figure as bones_figure
 from unveil.body.drawing.figures import in_a_row as in_a_row
 from unveil.body.drawing.scene import draw as draw
+from unveil.body.drawing.scene import seen_at as seen_at
 from unveil.body.effectors import LOOK_AT as LOOK_AT
 from unveil.body.effectors import POSITION as POSITION
 from unveil.body.effectors import ROTATION as ROTATION
@@ -70,3 +71,4 @@ from unveil.body.skeleton import Skeleton as Skeleton
 from unveil.body.skinning import skin as skin
 from unveil.body.smpl_files import load_body as load_body
 from unveil.body.smpl_files import save_body as save_body
+from unveil.body.surface_files import write_surface as write_surface

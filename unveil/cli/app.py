@@ -21,6 +21,7 @@ from unveil.cli.evaluate import evaluate
 from unveil.cli.export import export
 from unveil.cli.likelihood import likelihood
 from unveil.cli.pose_edit import edit as pose_edit
+from unveil.cli.pose_photograph import photograph
 from unveil.cli.recipes import recipes
 from unveil.cli.refine import refine
 from unveil.cli.restore import restore
@@ -31,42 +32,43 @@ from unveil.tasks.edit import TASKS
 from unveil.tasks.measurements import GRAMMAR
 
 WELCOME = """\
-[bold]Unveil[/]: generative models you can read. What one can do here:
+[bold]Unveil[/]: generative models you can read. Try it in this order, without any data of your own:
 
-  unveil recipes                                    see what can be trained
-  unveil train digits-ddpm                          train a small model of handwritten digits (a few minutes)
-  unveil sample runs/digits-ddpm --out digits.png   draw pictures from it
-  unveil evaluate runs/digits-ddpm                  measure it
-  unveil restore runs/photos-denoiser photo.jpg --operator downsample:2 --out large.png
-  unveil edit runs/single-image drawing.png --task paint --out painted.png
-  unveil likelihood runs/digits-ddpm digits -n 4    ask how likely pictures are
-  unveil pose edit                                  pose a body by hand, in the browser
-  unveil export runs/digits-ddpm --out digits       hand it to the diffusers library
-  unveil doctor                                     look over this machine
+  unveil recipes                                                see what can be trained
+  unveil train digits-ddpm                                      learn handwritten digits (four minutes)
+  unveil sample runs/digits-ddpm --out digits.png               draw some, on one sheet
+  unveil sample runs/digits-ddpm -n 8 --out drawn               or a file for each
+  unveil restore runs/digits-ddpm drawn/00000.png --operator noise:0.3 --degrade --out clean.png
+  unveil evaluate runs/digits-ddpm                              measure the model
+  unveil likelihood runs/digits-ddpm digits -n 4                ask how likely pictures are
+  unveil export runs/digits-ddpm --out for-diffusers            hand it to the diffusers library
+  unveil train single-image --data photos/rocket                learn one photograph (six minutes)
+  unveil edit runs/single-image --task animate --out moves.gif  make it move; other tasks edit it
+  unveil pose edit                                              pose a body by hand, in the browser
+  unveil doctor                                                 look over this machine
 
-Every command has --help with an example. Your own pictures: unveil train photos-diffusion --data FOLDER"""
+Also: codec, video, distil, refine. All have --help. Your own pictures: unveil train photos-diffusion --data FOLDER"""
 
 REFUSED = 2
 INTERRUPTED = 130
 
 
-class _PlainFlags:
-    """Help that shows no type beside an option that takes no value."""
+def _plain(options: list[Any]) -> list[Any]:
+    """Options of which none shows a type in its help that takes no value."""
+    for option in options:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    return options
 
+
+class _Command(typer.core.TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
-        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
-        for option in params:
-            if getattr(option, "is_flag", False):
-                option.metavar = ""
-        return params
+        return _plain(super().get_params(ctx))
 
 
-class _Command(_PlainFlags, typer.core.TyperCommand):
-    pass
-
-
-class _Group(_PlainFlags, typer.core.TyperGroup):
-    pass
+class _Group(typer.core.TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _plain(super().get_params(ctx))
 
 
 app = typer.Typer(
@@ -156,6 +158,7 @@ _together(
         (pose.solve, "unveil pose solve --effectors wishes.json --out pose.glb --show pose.png"),
         (pose.recover, "unveil pose recover pose.npz -n 6 --out effectors.json"),
         (pose.estimate, "unveil pose estimate points.json --image photo.jpg --out pose.npz"),
+        (photograph, "unveil pose photograph pose.npz --out photo.png --points points.json"),
         (pose.shape, "unveil pose shape character.glb --out shape.json"),
         (pose.retarget, "unveil pose retarget walk.bvh --to character.glb --out walking.glb"),
         (pose.evaluate, "unveil pose evaluate runs/motions-ik"),

@@ -41,7 +41,10 @@ def edit(
     ] = None,
     n: Annotated[int, typer.Option("-n", help="How many; they differ by --noise.")] = 1,
     noise: Annotated[
-        float | None, typer.Option(help="Added to where chains start, 0.05 to 0.2; of animate, how much moves.")
+        float | None,
+        typer.Option(
+            help="Added to where chains start, 0.03 to 0.2; 0.03 of paint and none without it. Of animate, how much moves."
+        ),
     ] = None,
     factor: Annotated[float | None, typer.Option(help="Of super-resolve: how many times larger.")] = None,
     size: Annotated[str | None, typer.Option(help="Of resize: height and width.", metavar="HxW")] = None,
@@ -50,7 +53,8 @@ def edit(
     colours: Annotated[
         int | None,
         typer.Option(
-            help="Of paint: to so many colours of the picture the drawing's are matched; 0 leaves them, 12 without it."
+            help="Of paint and style: to so many colours of the picture those of IMAGE are matched; 0 leaves them. Without it "
+            "12 of paint, and of style their mean and spread alone."
         ),
     ] = None,
     keep_light: Annotated[

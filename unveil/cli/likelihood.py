@@ -1,11 +1,16 @@
 """`unveil likelihood`: how likely are these pictures?"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
 from unveil.cli.options import Batch, RunArgument, Seed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unveil.data.found import Split
 
 
 def likelihood(
@@ -24,7 +29,8 @@ def likelihood(
         typer.Option(
             "--ood",
             help="Print also what is left of the bits when those of a lossless file (PNG or WebP) are taken away: high for "
-            "pictures unlike the training data. The first source is taken for ordinary, and the others are told from it.",
+            "pictures unlike the training data; of a Hat Diffusion EBM the energy alone. The first source is taken for "
+            "ordinary, and the others are told from it.",
         ),
     ] = False,
     shuffle: Annotated[
@@ -35,45 +41,43 @@ def likelihood(
 ) -> None:
     """Print the bits per dimension of pictures: few for those that the model expects, many for others."""
     from unveil.data.sources import check_source
+    from unveil.recipes.hat import HatSpec
+    from unveil.tasks.energies import check_energies, energies
     from unveil.tasks.images import open_pictures
     from unveil.tasks.likelihood import check_likelihood
     from unveil.tasks.likelihood import likelihood as likelihood_task
     from unveil.tasks.run import load, read_recipe
 
     recipe = read_recipe(run)
-    check_likelihood(recipe, n, batch, probes, seed, split=split, shuffle=shuffle)
+    by_energy = ood and isinstance(recipe.model, HatSpec)
+    if by_energy:
+        check_energies(recipe, n, batch, seed, split=split, shuffle=shuffle)
+    else:
+        check_likelihood(recipe, n, batch, probes, seed, split=split, shuffle=shuffle)
     for source in images:
         check_source(source)
-    loaded, report, found = load(run), ConsoleReport(), []
+    loaded, report, part = load(run), ConsoleReport(), cast("Split", split)
+    chosen: dict[str, Any] = {"n": n, "split": part, "seed": seed, "batch": batch, "shuffle": shuffle, "report": report}
+    scores: list[dict[str, Tensor]] = []
     # All are opened first: nothing is measured where one of them cannot be.
-    opened = [open_pictures(recipe, source=source, split=split, report=report) for source in images]  # type: ignore[arg-type]
+    opened = [open_pictures(recipe, source=source, split=part, report=report) for source in images]
     for source, pictures in zip(images, opened, strict=True):
-        bits = likelihood_task(
-            loaded,
-            pictures,
-            n=n,
-            split=split,  # type: ignore[arg-type]
-            seed=seed,
-            batch=batch,
-            probes=probes,
-            exact=exact,
-            formats=("png", "webp") if ood else (),
-            shuffle=shuffle,
-            report=report,
-        )
-        found.append(bits)
-        columns = [bits.each, bits.strangeness] if ood else [bits.each]
-        for i, values in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-            numbers = "\t".join(f"{value:.4f}" for value in values)
+        measure = None
+        if by_energy:
+            scores.append({"by energy": energies(loaded, pictures, **chosen)})
+        else:
+            formats = ("png", "webp") if ood else ()
+            bits = likelihood_task(loaded, pictures, probes=probes, exact=exact, formats=formats, **chosen)
+            scores.append({"by bits": bits.each} | ({"beyond a file's": bits.strangeness} if ood else {}))
+            measure = bits.measure
+        for i, values in enumerate(zip(*(column.tolist() for column in scores[-1].values()), strict=True)):
+            numbers = "\t".join(f"{value:.4g}" if by_energy else f"{value:.4f}" for value in values)
             print(f"{source}\t{i}\t{numbers}", file=stdout().file)  # rich would turn tabs into spaces
-        if len(bits.each) > 1:
-            stdout().print(str(bits.measure), markup=False)
-    if ood and len(found) > 1:
+        if measure is not None and measure.count > 1:
+            stdout().print(str(measure), markup=False)
+    if ood and len(scores) > 1:
         from unveil.metrics import auroc
 
-        for source, bits in zip(images[1:], found[1:], strict=True):
-            plain, corrected = auroc(found[0].each, bits.each), auroc(found[0].strangeness, bits.strangeness)
-            stdout().print(
-                f"{source} beside {images[0]}: area under the curve {plain:.3f} by bits, {corrected:.3f} beyond a file's",
-                markup=False,
-            )
+        for source, found in zip(images[1:], scores[1:], strict=True):
+            areas = ", ".join(f"{auroc(scores[0][name], found[name]):.3f} {name}" for name in found)
+            stdout().print(f"{source} beside {images[0]}: area under the curve {areas}", markup=False)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,13 +12,16 @@ from unveil.cli.options import Force, RunArgument, Seed, check_new
 from unveil.core.errors import ConfigError
 from unveil.tasks.pose_character import BODY
 from unveil.tasks.pose_estimate import check_estimating
-from unveil.tasks.pose_solve import POSES, REFINED
+from unveil.tasks.pose_solve import POSES, REFINED, WRITTEN
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Given = Annotated[
     Path | None, typer.Option("--run", help="The folder of a run; the one that comes with unveil without it.")
 ]
 PoseOut = Annotated[
-    Path, typer.Option(help=f"Where the pose goes: {', '.join(POSES)}.", show_default=False, metavar="FILE")
+    Path, typer.Option(help=f"Where the pose goes: {', '.join(WRITTEN)}.", show_default=False, metavar="FILE")
 ]
 Show = Annotated[Path | None, typer.Option(help="Also draw it, a .png.", metavar="FILE")]
 Gender = Annotated[str | None, typer.Option(help="male, female or neutral; the file's, or neutral, without it.")]
@@ -50,7 +53,7 @@ def solve(
     from unveil.tasks.pose_solve import solve as solve_task
     from unveil.tasks.pose_solve import write_pose
 
-    _check(out, POSES, force, show)
+    _check(out, WRITTEN, force, show)
     _keep(out, effectors)
     found = solve_task(effectors, run, betas=_numbers(betas), gender=gender, refine=refine, limits=not free)
     write_pose(found.pose, out, found.body, found.effectors)
@@ -180,6 +183,9 @@ def estimate(
     focal: Annotated[float | None, typer.Option(help="Focal length in pixels; an everyday lens without it.")] = None,
     person: Annotated[int, typer.Option(help="Which of several people.")] = 0,
     which: Annotated[int, typer.Option(help="Which of the likely poses is written; 0 is the best.")] = 0,
+    floor: Annotated[
+        bool, typer.Option("--floor", help="Stand the body on the floor at the origin, not where the camera sees it.")
+    ] = False,
     betas: Betas = None,
     gender: Annotated[str, typer.Option(help="male, female or neutral.")] = "neutral",
     show: Show = None,
@@ -190,18 +196,20 @@ def estimate(
     from unveil.tasks.pose_solve import write_pose
 
     check_estimating(given, image)
-    _check(out, POSES, force, show)
+    _check(out, WRITTEN, force, show)
     _keep(out, given)
     _keep(show, image)
     if which < 0:
         raise ConfigError(f"--which is {which}; it must be 0 or more.")
+    pixels = None if size is None else parse_size(size)
     found = estimate_task(
-        given, run, image=image, size=_size(size), focal=focal, person=person, gender=gender, betas=_numbers(betas),
+        given, run, image=image, size=pixels, focal=focal, person=person, gender=gender, betas=_numbers(betas),
         report=ConsoleReport(),
     )  # fmt: skip
     if which >= len(found.estimates):
         raise ConfigError(f"--which is {which}; {len(found.estimates)} poses were found, counted from 0.")
-    write_pose(found.estimates[which].pose, out, found.body)
+    pose = found.standing(which) if floor else found.estimates[which].pose
+    write_pose(pose, out, found.body)
     others = len(found.estimates) - 1
     more = f"; {_some(others, 'other')} {'is' if others == 1 else 'are'} likely too (--which, --show)" if others else ""
     stdout().print(f"The pose is in {out}{more}", markup=False)
@@ -272,10 +280,10 @@ def _some(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _draw(picture: object, show: Path, force: bool) -> None:
+def _draw(picture: "Tensor", show: Path, force: bool) -> None:
     from unveil.data import save_images
 
-    save_images(picture[None], show, force=force)  # type: ignore[index]
+    save_images(picture[None], show, force=force)
     stdout().print(f"The picture is {show}", markup=False)
 
 
@@ -295,9 +303,8 @@ def _unit(text: str | None) -> str | float | None:
         return text
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width of a text such as 720x1280."""
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal()):
         raise ConfigError(f"--size is {text!r}; write height and width with an x between, such as 720x1280.")

@@ -25,6 +25,13 @@ def refine(
         int | None, typer.Option(help="Of the walk back, or of an energy's chains, where 0 leaves them out.")
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="White where pictures may change; all of them without it.")] = None,
+    keep_size: Annotated[
+        bool,
+        typer.Option(
+            "--keep-size",
+            help="Leave pictures at their size, which a diffusion then looks at through windows of its own.",
+        ),
+    ] = False,
     n: Annotated[int | None, typer.Option("-n", help="Use the first so many.")] = None,
     show: Annotated[Path | None, typer.Option(help="A .png with what was given above what became of it.")] = None,
     seed: Seed = 0,
@@ -42,6 +49,7 @@ def refine(
 
     asked: dict[str, Any] = {
         "until": until, "repeats": repeats, "steps": steps, "n": n, "seed": seed, "batch": batch,
+        "keep_size": keep_size,
     }  # fmt: skip
     check_refining(read_recipe(run), **asked)
     check_no_run(out)

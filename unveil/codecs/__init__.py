@@ -3,8 +3,9 @@
 Names are fetched when they are first used: `unveil.codecs.names` and `unveil.codecs.headers` import no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unveil.core.late import fetched_late
 
 if TYPE_CHECKING:
     from unveil.codecs.bitstream import Unpacked as Unpacked
@@ -34,13 +35,4 @@ _HOMES = {
     "save_codec": "storage",
     "unpack": "bitstream",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__getattr__, __dir__ = fetched_late(__name__, _HOMES)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +37,8 @@ class Codec(nn.Module):
     def __init__(self, layout: Layout, quantizers: Sequence[Quantizer] | None = None, *, ordered: bool = True) -> None:
         super().__init__()
         self.layout = layout
-        self.quantizers: Sequence[Quantizer] = nn.ModuleList(  # type: ignore[assignment]
-            quantizers or [_blank(layout, count) for count in layout.counts]
-        )
+        found = quantizers or [_blank(layout, count) for count in layout.counts]
+        self.quantizers = cast(Sequence[Quantizer], nn.ModuleList(found))
         about = [VERSION, KINDS.index(layout.kind), layout.patch, layout.bits, int(ordered)]
         self.register_buffer("about", torch.tensor(about))
         self._check()

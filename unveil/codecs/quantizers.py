@@ -80,9 +80,9 @@ class Quantizer(nn.Module):
             # |rest - c|^2 without |rest|^2, which `error` carries along: what it was, and what c takes away.
             cost = torch.baddbmm(
                 book.square().sum(1).expand(1, 1, -1), rest.flatten(0, 1)[None], book.T[None], alpha=-2
-            )[0].reshape(len(x), rest.shape[1], -1)
+            )[0].reshape(len(x), rest.shape[1], len(book))
             cost += error[..., None]
-            error, chosen = cost.flatten(1).topk(min(BEAM, cost[0].numel()), dim=1, largest=False)
+            error, chosen = cost.flatten(1).topk(min(BEAM, cost.shape[1] * len(book)), dim=1, largest=False)
             parent, entry = chosen // len(book), chosen % len(book)
             rest = rest.gather(1, parent[..., None].expand(-1, -1, x.shape[1])) - book[entry]
             kept = codes.gather(1, parent[..., None].expand(-1, -1, codes.shape[2]))

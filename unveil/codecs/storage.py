@@ -58,7 +58,8 @@ def load_codec(path: str | Path = BUNDLED) -> Codec:
         path.open("rb").close()  # the safetensors library calls missing whatever it may not open
         with safe_open(path, framework="pt") as file:
             words = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            state = {name: file.get_tensor(name) for name in names}
     except OSError as error:
         raise DataError(f"The codec '{path}' cannot be read: {error.strerror or error}.") from None
     except SafetensorError as error:

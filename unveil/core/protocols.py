@@ -172,6 +172,17 @@ class Stage:
     moves: Callable[[Batch], Iterator[Move]]
     shown: tuple[str, ...] = ()
 
+    @classmethod
+    def only(
+        cls,
+        players: Mapping[str, nn.Module],
+        steps: int | Mapping[str, int],
+        moves: Callable[[Batch], Iterator[Move]],
+        shown: tuple[str, ...] = (),
+    ) -> "Stage":
+        """The stage "train" of a model that has no other; `steps` is a number, or {"train": a number}."""
+        return cls("train", players, steps if isinstance(steps, int) else steps["train"], moves, shown)
+
 
 class Dataset(Protocol):
     """Data that can be fetched by index, so that the order of training is a plain function of seed and step."""

@@ -6,7 +6,7 @@ named by a seed and the sample's index, and so a sample is the same picture at a
 number of processes, and after any interruption: the whole state is (seed, indices, draws so far).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,19 @@ def _send(x: Tensor, device: torch.device | str | None) -> Tensor:
     return x.pin_memory().to(device, non_blocking=True)  # no wait for the device
 
 
+def _drawn(
+    draw: Callable[..., Tensor],
+    shape: Sequence[int],
+    generator: torch.Generator | None,
+    dtype: torch.dtype,
+    device: torch.device | str | None,
+) -> Tensor:
+    """What torch draws, where its generator is, and then brought to the device."""
+    if generator is not None and device is not None and generator.device != torch.device(device):
+        return draw(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
+    return draw(*shape, generator=generator, dtype=dtype, device=device)
+
+
 def randn(
     shape: Sequence[int],
     generator: Randomness = None,
@@ -142,9 +155,7 @@ def randn(
     """Draw N(0, 1) noise of the given shape from any kind of randomness."""
     if isinstance(generator, Streams):
         return _send(generator.randn(shape, dtype), device)
-    if generator is not None and device is not None and generator.device != torch.device(device):
-        return torch.randn(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
-    return torch.randn(*shape, generator=generator, dtype=dtype, device=device)
+    return _drawn(torch.randn, shape, generator, dtype, device)
 
 
 def randn_like(x: Tensor, generator: Randomness = None) -> Tensor:
@@ -162,9 +173,7 @@ def rand(
     """Draw uniform noise on [0, 1) of the given shape from any kind of randomness."""
     if isinstance(generator, Streams):
         return _send(generator.rand(shape, dtype), device)
-    if generator is not None and device is not None and generator.device != torch.device(device):
-        return torch.rand(*shape, generator=generator, dtype=dtype, device=generator.device).to(device)
-    return torch.rand(*shape, generator=generator, dtype=dtype, device=device)
+    return _drawn(torch.rand, shape, generator, dtype, device)
 
 
 def rademacher_like(x: Tensor, generator: Randomness = None) -> Tensor:

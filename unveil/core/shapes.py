@@ -12,9 +12,14 @@ def expand_as(coefficient: Tensor, x: Tensor) -> Tensor:
 
 def sum_per_sample(x: Tensor) -> Tensor:
     """Sum over every axis but the first: (B, ...) -> (B,)."""
-    return x.flatten(1).sum(1)
+    return _rows(x).sum(1)
 
 
 def mean_per_sample(x: Tensor) -> Tensor:
     """Average over every axis but the first: (B, ...) -> (B,)."""
-    return x.flatten(1).mean(1)
+    return _rows(x).mean(1)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """Each sample's numbers in a row: (B, ...) -> (B, D), where a sample may be a single number."""
+    return x.flatten(1) if x.ndim > 1 else x[:, None]

@@ -6,3 +6,4 @@ from unveil.covariance.diagonal import Diagonal as Diagonal
 from unveil.covariance.free_field import free_field as free_field
 from unveil.covariance.free_field import free_field_spectrum as free_field_spectrum
 from unveil.covariance.identity import Identity as Identity
+from unveil.covariance.planes import on_plane as on_plane

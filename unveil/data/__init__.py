@@ -4,8 +4,9 @@ Names are fetched when they are first used: `unveil.data.sources`, which a comma
 at all, imports neither torch nor numpy, and must stay so.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unveil.core.late import fetched_late
 
 if TYPE_CHECKING:
     from unveil.data.dataset import Images as Images
@@ -43,13 +44,4 @@ _HOMES = {
     "to_uint8": "saving",
     "write_video": "video",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__getattr__, __dir__ = fetched_late(__name__, _HOMES)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unveil.core.random import Randomness, Streams, rand
 from unveil.data.framing import Frame
+from unveil.data.places import Index, checked_places
 from unveil.data.store import Pictures, digest
 
 
@@ -76,9 +77,7 @@ class Images:
     def _cut(self) -> bool:
         return self.frame.crop == "random"
 
-    def batch(
-        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, index: Index, generator: Randomness = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Fetch the samples of some indices: x (B, C, H, W), float32 in [-1, 1], and {"label": (B,)} or {}.
 
         A pure function of its arguments, which several threads may call. Crops and flips are drawn from `generator`,
@@ -88,9 +87,7 @@ class Images:
         Raises:
             IndexError: an index is not in 0 .. len - 1.
         """
-        places = np.asarray(index, dtype=np.int64).reshape(-1)
-        if len(places) and not 0 <= places.min() <= places.max() < len(self):
-            raise IndexError(f"Indices {places.min()} to {places.max()} leave 0..{len(self) - 1} of '{self.name}'.")
+        places = checked_places(index, len(self), self.name)
         which = places % self.pictures
         rows = self.rows[which]
         chance = None

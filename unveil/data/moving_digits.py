@@ -20,6 +20,7 @@ from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness, Streams
 from unveil.data.found import Split
 from unveil.data.images import open_images
+from unveil.data.places import Index, checked_places
 from unveil.data.store import digest
 
 Walls = Literal["chance", "mirror"]
@@ -154,9 +155,7 @@ class MovingDigits:
             place = place + velocity
         return Flight(sprite, places, velocities, bounced)
 
-    def batch(
-        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, index: Index, generator: Randomness = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The clips of some indices: x (B, T, C, H, W) in [-1, 1], and {}; where there are several strides {"stride":
         (B,)}, in units of the smallest.
 
@@ -165,9 +164,7 @@ class MovingDigits:
         Raises:
             IndexError: an index is not in 0 .. count - 1.
         """
-        places = np.asarray(index, dtype=np.int64).reshape(-1)
-        if len(places) and not 0 <= places.min() <= places.max() < self.count:
-            raise IndexError(f"Indices {places.min()} to {places.max()} leave 0..{self.count - 1} of '{self.name}'.")
+        places = checked_places(index, len(self), self.name)
         strides = np.full(len(places), self.strides[0])
         if len(self.strides) > 1:
             streams = Streams.of(generator, len(places)) if generator is not None else Streams(0, places.tolist())

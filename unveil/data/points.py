@@ -1,16 +1,16 @@
 """Points of the plane, drawn once from a mixture of Gaussians: data so small that a model can be seen whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
 from unveil.core.random import Randomness, Streams, rand, randn
 from unveil.data.found import Split
+from unveil.data.places import Index, checked_places
 from unveil.data.sources import POINTS
 from unveil.data.store import digest
 
@@ -78,17 +78,13 @@ class Points:
         """Names the numbers of the set."""
         return digest(self.points.numpy()).hex()
 
-    def batch(
-        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
-    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def batch(self, index: Index, generator: Randomness = None) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The points of some indices, (B, 2) float32, and {}; nothing is random about them.
 
         Raises:
             IndexError: an index is not in 0 .. size - 1.
         """
-        places = torch.as_tensor(np.asarray(index, dtype=np.int64).reshape(-1))
-        if len(places) and not 0 <= int(places.min()) <= int(places.max()) < self.size:
-            raise IndexError(f"Indices {int(places.min())} to {int(places.max())} leave 0..{self.size - 1}.")
+        places = torch.from_numpy(checked_places(index, len(self), self.name))
         return self.points[places], {}
 
 

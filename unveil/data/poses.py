@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from unveil.core.protocols import Progress
 from unveil.core.random import Randomness
 from unveil.data.folders import reason, shown, walk
 from unveil.data.found import Split, held_out_fifth
+from unveil.data.places import Index, checked_places
 from unveil.data.random_poses import TESTING, TRAINING, RandomPoses
 from unveil.data.sources import MOTIONS, check_source
 from unveil.data.store import digest
@@ -65,17 +65,13 @@ class Poses:
         """Names what `batch` gives."""
         return digest(self.six.numpy(), self.betas.numpy(), self.gender.numpy()).hex()
 
-    def batch(
-        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, index: Index, generator: Randomness = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Poses of some indices: local rotations (B, 24, 3, 3), and {"shape": (B, 10), "gender": (B,)}; nothing is random.
 
         Raises:
             IndexError: an index is not in 0 .. len - 1.
         """
-        places = torch.as_tensor(np.asarray(index, dtype=np.int64).reshape(-1))
-        if len(places) and not 0 <= int(places.min()) <= int(places.max()) < len(self):
-            raise IndexError(f"Indices {int(places.min())} to {int(places.max())} leave 0..{len(self) - 1}.")
+        places = torch.from_numpy(checked_places(index, len(self), self.name))
         return matrix_from_6d(self.six[places]), {"shape": self.betas[places], "gender": self.gender[places]}
 
 

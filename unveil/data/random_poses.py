@@ -1,9 +1,7 @@
 """Poses that are drawn as they are asked for: training data that needs no files and has no end."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +9,7 @@ from unveil.body.joints import GENDERS, JOINTS
 from unveil.body.random_poses import random_bodies
 from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness, Streams
+from unveil.data.places import Index, checked_places
 from unveil.data.store import digest
 
 TRAINING, TESTING = 1_000_000, 10_000
@@ -56,17 +55,13 @@ class RandomPoses:
         """Names what `batch` gives."""
         return digest(f"{_VERSION} {self.count} {self.seed} {self.genders}").hex()
 
-    def batch(
-        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, index: Index, generator: Randomness = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Poses of some indices: local rotations (B, 24, 3, 3), and {"shape": (B, 10), "gender": (B,)}; nothing is random.
 
         Raises:
             IndexError: an index is not in 0 .. count - 1.
         """
-        places = np.asarray(index, dtype=np.int64).reshape(-1)
-        if len(places) and not 0 <= places.min() <= places.max() < self.count:
-            raise IndexError(f"Indices {places.min()} to {places.max()} leave 0..{self.count - 1} of '{self.name}'.")
+        places = checked_places(index, len(self), self.name)
         drawn = random_bodies(len(places), Streams(self.seed, places.tolist()))
         own = torch.tensor([GENDERS.index(name) for name in self.genders])
         return drawn.pose, {"shape": drawn.shape, "gender": own[drawn.gender % len(own)]}

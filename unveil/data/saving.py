@@ -23,7 +23,7 @@ _WHITE = 255
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Bring pictures from [-1, 1] to 0 .. 255 by rounding, on the CPU; what leaves the range is clipped.
+    """Bring pictures of any shape from [-1, 1] to 0 .. 255 by rounding, on the CPU; what leaves the range is clipped.
 
     uint8 is returned as it is.
 

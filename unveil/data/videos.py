@@ -21,6 +21,7 @@ from unveil.data.decoding import check_channels
 from unveil.data.found import Split, held_out_fifth
 from unveil.data.framing import Crop, Frame
 from unveil.data.moving_digits import MovingDigits, Walls, open_moving_digits
+from unveil.data.places import Index, checked_places
 from unveil.data.sources import check_source
 from unveil.data.store import digest
 
@@ -92,9 +93,7 @@ class Videos:
         clips = [f"{self.store.clips[row].content} {start} {stop}" for row, start, stop in self.spans.tolist()]
         return digest(how, *clips).hex()
 
-    def batch(
-        self, index: Sequence[int] | np.ndarray | Tensor, generator: Randomness = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def batch(self, index: Index, generator: Randomness = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Fetch windows: x (B, T, C, H, W), float32 in [-1, 1], and {}; where there are several strides
         {"stride": (B,)}, in units of the smallest.
 
@@ -106,9 +105,7 @@ class Videos:
         Raises:
             IndexError: an index is not in 0 .. len - 1.
         """
-        places = np.asarray(index, dtype=np.int64).reshape(-1)
-        if len(places) and not 0 <= places.min() <= places.max() < len(self):
-            raise IndexError(f"Indices {places.min()} to {places.max()} leave 0..{len(self) - 1} of '{self.name}'.")
+        places = checked_places(index, len(self), self.name)
         chance = self._chance(places, generator)
         length, channels, tall, wide = self.shape
         out = np.empty((len(places), length, channels, tall, wide), np.uint8)

@@ -9,3 +9,4 @@ from unveil.inverse.prior import DenoiserPrior as DenoiserPrior
 from unveil.inverse.search import Watch as Watch
 from unveil.inverse.smooth import smoothest as smoothest
 from unveil.inverse.windows import Windows as Windows
+from unveil.inverse.windows import blended as blended

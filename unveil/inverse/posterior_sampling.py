@@ -8,7 +8,7 @@ from torch import Tensor
 from unveil.core.errors import ConfigError
 from unveil.core.protocols import Covariance, Operator, Prior, Progress
 from unveil.core.random import Randomness, Streams
-from unveil.covariance import Identity
+from unveil.covariance import Identity, on_plane
 from unveil.inverse.search import Record, Watch, check_measurement, descent, first_guess, unit_noise
 
 
@@ -75,8 +75,8 @@ def posterior_sampling(
         raise ConfigError(f"spread is above 0 and strength 0 or more; they got {spread} and {strength}.")
     levels = descent(prior, steps, first)
     record, streams = Record(len(levels), progress, watch), Streams.of(generator, len(y))
-    cov: Covariance = getattr(prior, "cov", Identity())
     x = first_guess(operator, y, start)
+    cov: Covariance = on_plane(getattr(prior, "cov", Identity()), *x.shape[-2:])
     x = x + prior.sigmas[levels[0] - 1] * unit_noise(prior, x, levels[0], streams)
     for k, level in enumerate(levels):
         sigma = prior.sigmas[level - 1]

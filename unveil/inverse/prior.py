@@ -8,7 +8,7 @@ from torch import Tensor
 from unveil.core.errors import ConfigError
 from unveil.core.protocols import Covariance, Denoiser, Randomness, Schedule
 from unveil.core.random import randn_like
-from unveil.covariance import Identity
+from unveil.covariance import Identity, on_plane
 
 _HALVINGS = 60
 """They leave nothing of [0, 1] that float64 could tell apart."""
@@ -27,7 +27,7 @@ class DenoiserPrior:
         schedule: t -> (alpha, sigma), with sigma / alpha rising.
         levels: how many to choose, at least 2.
         largest: no level above this; a variance-preserving schedule ends at hundreds, where nothing is left to see.
-        cov: covariance of the noise.
+        cov: covariance of the noise; larger images get the same noise, see `on_plane`.
 
     Attributes:
         sigmas: standard deviations of the levels, rising.
@@ -41,7 +41,7 @@ class DenoiserPrior:
         *,
         levels: int = 100,
         largest: float = 80.0,
-        cov: Covariance = Identity(),  # noqa: B008
+        cov: Covariance = Identity(),
     ) -> None:
         if levels < 2:
             raise ConfigError(f"A prior has 2 or more noise levels; it got levels={levels}.")
@@ -64,7 +64,7 @@ class DenoiserPrior:
         sigma = self.sigmas[self._index(level)]
         if scale == 0:
             return x
-        return x + (scale * sigma) * self.cov.sqrt(randn_like(x, generator))
+        return x + (scale * sigma) * on_plane(self.cov, *x.shape[-2:]).sqrt(randn_like(x, generator))
 
     def restore(self, y: Tensor, level: int, generator: Randomness = None) -> Tensor:
         """The estimate of the clean image of y, (B, C, H, W), as if y held noise of sigma_j; nothing is drawn."""

@@ -1,13 +1,14 @@
 """A prior that knows images of one size, applied to images of any size: on overlapping windows, blended without seams."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, ShapeError
-from unveil.core.protocols import Prior, Randomness
+from unveil.core.protocols import Covariance, Prior, Randomness
 from unveil.core.random import Streams
+from unveil.covariance import Identity, on_plane
 from unveil.inverse.search import nearest_level
 
 
@@ -43,11 +44,7 @@ class Windows:
         align: int = 1,
         channels: int | None = None,
     ) -> None:
-        if min(batch, align) < 1 or not 0 <= overlap <= min(size) - align:
-            raise ConfigError(
-                f"Windows of {size[0]} x {size[1]} cannot overlap by {overlap} pixels, {batch} at a time, aligned to {align}; "
-                "the overlap is 0 or more and leaves a side's `align`, and the others are 1 or more."
-            )
+        check_windows(size, overlap, batch, align)
         self.prior, self.size, self.overlap, self.batch, self.align, self.channels = (
             prior,
             size,
@@ -57,6 +54,7 @@ class Windows:
             channels,
         )
         self.sigmas: Sequence[float] = prior.sigmas
+        self.cov: Covariance = getattr(prior, "cov", Identity())
 
     def degrade(self, x: Tensor, level: int, generator: Randomness = None, *, scale: float = 1.0) -> Tensor:
         """Hide x, (B, C, H, W), as the prior does it to a window of that size."""
@@ -76,21 +74,12 @@ class Windows:
                 y, level = self._coloured(y, level, here)
             else:
                 raise ShapeError(f"A prior of images with {self.channels} channels was given {shape[1]}.")
-        height, width = y.shape[2:]
-        y = _mirrored(y, [self._fitting(side, size) for side, size in zip((height, width), self.size, strict=True)])
-        if y.shape[2:] == self.size:
-            return self._fitted(self.prior.restore(y, level, Streams(here.seed, index)), shape)
-        total, weights = torch.zeros_like(y), y.new_zeros(y.shape[2:])
-        places = [(top, left) for top in self._starts(y, 0) for left in self._starts(y, 1)]
-        ramp = self._ramp(y)
-        for group in _groups(places, max(1, self.batch // len(y))):
-            cut = torch.cat([y[:, :, top : top + self.size[0], left : left + self.size[1]] for top, left in group])
-            said = self.prior.restore(cut, level, Streams(here.seed, index * len(group)))
-            for (top, left), window in zip(group, said.split(len(y)), strict=True):
-                area = (..., slice(top, top + self.size[0]), slice(left, left + self.size[1]))
-                total[area] += ramp * window
-                weights[area] += ramp
-        return self._fitted(total / weights, shape)
+
+        def ask(cut: Tensor, windows: int) -> Tensor:
+            return self.prior.restore(cut, level, Streams(here.seed, index * windows))
+
+        clean = blended(ask, y, self.size, overlap=self.overlap, batch=self.batch, align=self.align)
+        return self._fitted(clean, shape)
 
     def _coloured(self, y: Tensor, level: int, streams: Streams) -> tuple[Tensor, int]:
         """A grey image in every channel, and the level of noise that it then has.
@@ -100,32 +89,87 @@ class Windows:
         """
         assert self.channels is not None
         more = self.channels**0.5 * self.sigmas[level - 1]
-        drawn = streams.randn((len(y), self.channels, *y.shape[2:])).to(y)
+        white = streams.randn((len(y), self.channels, *y.shape[2:])).to(y)
+        drawn = on_plane(self.cov, *y.shape[2:]).sqrt(white)
         return y + more * (drawn - drawn.mean(1, keepdim=True)), nearest_level(self.prior, more)
 
     def _fitted(self, clean: Tensor, shape: torch.Size) -> Tensor:
-        """What the prior said, cut to the images and brought back to their channels."""
-        clean = clean[..., : shape[2], : shape[3]]
+        """What the prior said, brought back to the images' channels."""
         return clean.mean(1, keepdim=True) if shape[1] == 1 != self.channels and self.channels else clean.reshape(shape)
 
-    def _starts(self, y: Tensor, axis: int) -> list[int]:
-        """Where windows begin along an axis: evenly spread, the first and the last at the borders."""
-        room = (y.shape[2 + axis] - self.size[axis]) // self.align
-        furthest = (self.size[axis] - self.overlap) // self.align  # that neighbours may be apart, in units of `align`
-        count = -(-room // furthest)
-        return [i * room // count * self.align for i in range(count + 1)] if count else [0]
 
-    def _fitting(self, side: int, size: int) -> int:
-        """The length on which windows fit that begin where they may."""
-        return size + -(-max(side - size, 0) // self.align) * self.align
+def blended(
+    ask: Callable[[Tensor, int], Tensor],
+    y: Tensor,
+    size: tuple[int, int],
+    *,
+    overlap: int,
+    batch: int = 8,
+    align: int = 1,
+) -> Tensor:
+    """What a function of images of one size says of images of any size: asked of windows, and blended.
 
-    def _ramp(self, y: Tensor) -> Tensor:
-        """The weights of a window's pixels, rising from its borders over the overlap."""
-        sides = []
-        for side in self.size:
-            inside = torch.arange(side, dtype=y.dtype, device=y.device) + 0.5
-            sides.append((torch.minimum(inside, side - inside) / max(self.overlap, 1)).clamp(max=1))
-        return sides[0][:, None] * sides[1]
+    Args:
+        ask: (windows, count) -> the same shape, (count B, C, *size): `count` windows of the B images, one window after
+            another.
+        y: (B, C, H, W).
+        size: height and width of a window.
+        overlap: pixels that neighbours share at least.
+        batch: windows at a time, times B.
+        align: windows begin at multiples of this.
+
+    Returns:
+        (B, C, H, W).
+
+    Raises:
+        ConfigError: the overlap leaves nothing of a window.
+    """
+    check_windows(size, overlap, batch, align)
+    height, width = y.shape[2:]
+    y = _mirrored(y, [_fitting(side, window, align) for side, window in zip((height, width), size, strict=True)])
+    if y.shape[2:] == size:
+        return ask(y, 1)[..., :height, :width]
+    total, weights = torch.zeros_like(y), y.new_zeros(y.shape[2:])
+    tops, lefts = (_starts(y.shape[2 + axis], size[axis], overlap, align) for axis in (0, 1))
+    ramp = _ramp(y, size, overlap)
+    for group in _groups([(top, left) for top in tops for left in lefts], max(1, batch // len(y))):
+        cut = torch.cat([y[:, :, top : top + size[0], left : left + size[1]] for top, left in group])
+        for (top, left), window in zip(group, ask(cut, len(group)).split(len(y)), strict=True):
+            area = (..., slice(top, top + size[0]), slice(left, left + size[1]))
+            total[area] += ramp * window
+            weights[area] += ramp
+    return (total / weights)[..., :height, :width]
+
+
+def check_windows(size: tuple[int, int], overlap: int, batch: int, align: int) -> None:
+    """Refuse windows that do not reach each other, or cannot move."""
+    if min(batch, align) < 1 or not 0 <= overlap <= min(size) - align:
+        raise ConfigError(
+            f"Windows of {size[0]} x {size[1]} cannot overlap by {overlap} pixels, {batch} at a time, aligned to {align}; "
+            "the overlap is 0 or more and leaves a side's `align`, and the others are 1 or more."
+        )
+
+
+def _starts(side: int, window: int, overlap: int, align: int) -> list[int]:
+    """Where windows begin along a side: evenly spread, the first and the last at the borders."""
+    room = (side - window) // align
+    furthest = (window - overlap) // align  # that neighbours may be apart, in units of `align`
+    count = -(-room // furthest)
+    return [i * room // count * align for i in range(count + 1)] if count else [0]
+
+
+def _fitting(side: int, window: int, align: int) -> int:
+    """The length on which windows fit that begin where they may."""
+    return window + -(-max(side - window, 0) // align) * align
+
+
+def _ramp(y: Tensor, size: tuple[int, int], overlap: int) -> Tensor:
+    """The weights of a window's pixels, rising from its borders over the overlap."""
+    sides = []
+    for side in size:
+        inside = torch.arange(side, dtype=y.dtype, device=y.device) + 0.5
+        sides.append((torch.minimum(inside, side - inside) / max(overlap, 1)).clamp(max=1))
+    return sides[0][:, None] * sides[1]
 
 
 def _mirrored(y: Tensor, size: Sequence[int]) -> Tensor:

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.numbers import check_whole
-from unveil.core.protocols import Denoiser, Schedule
+from unveil.core.protocols import Covariance, Denoiser, Schedule
 from unveil.core.random import Randomness, randn_like
+from unveil.covariance import Identity
 from unveil.schedules.jump import jump
 
 
 @dataclass(frozen=True)
 class TruncatedKernel:
-    """x -> D(alpha x + sigma e, t) with e from N(0, 1), where D carries what is at time t to data.
+    """x -> D(alpha x + sigma R e, t) with e from N(0, 1), where D carries what is at time t to data.
 
     If D carries the distribution at time t to that of data exactly, the step leaves the data's distribution as it is, and
     from anywhere it leads there. Late times move far, early ones stay near. There is no density of a step, so none can be
@@ -29,6 +30,7 @@ class TruncatedKernel:
         schedule: t -> (alpha, sigma).
         t: how much is hidden, a time in (0, 1].
         steps: of the way back, of equal length.
+        cov: covariance of the noise, Sig = R R', which is that of the diffusion.
 
     Source: Tackling Unconditional Generation for Highly Multimodal Distributions with Hat Diffusion EBM, prop.
     3.2.1; as a way to edit: Meng et al. (2022), arXiv:2108.01073.
@@ -38,6 +40,7 @@ class TruncatedKernel:
     schedule: Schedule
     t: float
     steps: int = 1
+    cov: Covariance = Identity()
 
     def __post_init__(self) -> None:
         if not 0 < self.t <= 1:
@@ -51,7 +54,7 @@ class TruncatedKernel:
                 f"The noise of a kernel has the shape {tuple(x.shape)} of its state, not {tuple(noise.shape)}."
             )
         alpha, sigma = (c.to(x) for c in self.schedule(torch.tensor(self.t, dtype=torch.float64)))
-        return alpha * x + sigma * noise
+        return alpha * x + sigma * self.cov.sqrt(noise)
 
     def __call__(self, x: Tensor, generator: Randomness = None, *, noise: Tensor | None = None) -> Tensor:
         """Take one step from x, (B, ...).

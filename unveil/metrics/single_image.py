@@ -86,7 +86,7 @@ def single_image_distance(samples: Tensor, image: Tensor, space: FeatureSpace | 
 def measure_single_image_distance(
     samples: Tensor, image: Tensor, space: FeatureSpace | None = None, *, split: str = "generated"
 ) -> Measure:
-    """Average `single_image_distance` over samples; the median is told too, for few bad samples can move the mean far.
+    """Average `single_image_distance` over samples, (n, C, H, W); the median is told too: few bad ones can move the mean.
 
     Returns:
         "SIFID" with the published Inception weights, "SIFID-random" with random convolutions.
@@ -128,7 +128,7 @@ def diversity(samples: Tensor, image: Tensor) -> float:
 
 
 def measure_diversity(samples: Tensor, image: Tensor, *, split: str = "generated") -> Measure:
-    """Measure `diversity`, with an interval from leaving groups of samples out."""
+    """Measure `diversity` of samples, (n, C, H, W), with an interval from leaving groups of them out."""
     value, interval, groups = diversity(samples, image), None, min(_GROUPS, len(samples) // 2)
     if groups >= 2:
         parts = torch.arange(len(samples)) % groups

@@ -1,6 +1,7 @@
 """A classifier of images, trained for the features it learns: the eyes of metrics without a published network."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,25 +24,26 @@ class FeatureClassifier(nn.Module):
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = net
+        self.net: Any = net
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores (logits) of images, (B, classes)."""
-        return self.net(x)
+        scores: Tensor = self.net(x)
+        return scores
 
     def features(self, x: Tensor) -> Tensor:
         """What the last layer looks at, (B, F)."""
-        return self.net.features(x)  # type: ignore[operator]
+        features: Tensor = self.net.features(x)
+        return features
 
     @property
     def num_features(self) -> int:
         """F, under the name that torchmetrics asks for."""
-        return self.net.num_features  # type: ignore[return-value]
+        return int(self.net.num_features)
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
-        count = steps if isinstance(steps, int) else steps["train"]
-        return [Stage("train", {"model": self}, count, self.moves)]
+        return [Stage.only({"model": self}, steps, self.moves)]
 
     def moves(self, batch: Batch) -> Iterator[Move]:
         """One step down the cross entropy; the share of right answers goes to the log.

@@ -58,8 +58,7 @@ class BlindDenoiser(nn.Module):
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
-        count = steps if isinstance(steps, int) else steps["train"]
-        return [Stage("train", {"model": self}, count, self.moves)]
+        return [Stage.only({"model": self}, steps, self.moves)]
 
     # -- a prior ----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unveil.core.errors import ConfigError, ShapeError
+from unveil.networks.layers.memory import channels_last
 
 
 class BiasFreeUNet(nn.Module):
@@ -51,7 +52,7 @@ class BiasFreeUNet(nn.Module):
         self.last = _conv(widths[0], in_channels, scale=0.1)
         for layer in (*self.down, *self.up):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self)
 
     def forward(self, y: Tensor) -> Tensor:
         """Noisy images (B, in_channels, H, W), of any size -> clean images, of the same shape.

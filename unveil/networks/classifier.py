@@ -1,11 +1,11 @@
 """A small classifier of images, whose features measure how alike pictures are."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.networks.layers.initialization import initialize
+from unveil.networks.layers.memory import channels_last
 
 
 class Classifier(nn.Module):
@@ -41,7 +41,7 @@ class Classifier(nn.Module):
         self.levels = nn.Sequential(*levels[:-1])  # the last level is averaged whole
         self.project = initialize(nn.Linear(widths[-1], features))
         self.classify = initialize(nn.Linear(features, classes))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs and on tensor cores
+        channels_last(self)
 
     def features(self, x: Tensor) -> Tensor:
         """Features (B, num_features) of images (B, in_channels, H, W).

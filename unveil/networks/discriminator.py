@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.networks.layers import SinusoidalFeatures, initialize, resampler
+from unveil.networks.layers.memory import channels_last
 
 _GAIN = 0.5**0.5
 
@@ -88,7 +89,7 @@ class Discriminator(nn.Module):
             width = m * channels
         self.conv = initialize(nn.Conv2d(width + 1, width, 3, padding=1))
         self.last = initialize(nn.Linear(width, 1))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self)
 
     def forward(self, y: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """Judge images.

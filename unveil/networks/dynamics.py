@@ -52,8 +52,9 @@ class ConvDynamics(nn.Module):
             raise ConfigError(f"There is no activation {activation!r}; take {', '.join(get_args(Activation))}.")
         self.channels, self.condition, self.activation = channels, condition, activation
         widths = (channels + condition, *hidden, channels)
-        self.layers = nn.ModuleList(nn.Conv2d(a + 1, b, 3, padding=1) for a, b in pairwise(widths))
-        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+        layers = [nn.Conv2d(a + 1, b, 3, padding=1) for a, b in pairwise(widths)]
+        nn.init.zeros_(layers[-1].weight)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, t: Tensor, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """The velocity (B, C, H, W) at time t, () or (B,), of a state of the same shape.

@@ -21,6 +21,7 @@ from unveil.networks.layers import (
     resampler,
     silu,
 )
+from unveil.networks.layers.memory import channels_last
 
 _GAIN = 0.5**0.5
 
@@ -122,7 +123,7 @@ class Generator(nn.Module):
         self.first = initialize(nn.Conv2d(channels_in, channels, 3, padding=1))
         self.norm = AdaptiveNorm(groups_for(width), width, style)
         self.last = initialize(nn.Conv2d(width, channels_in, 3, padding=1), scale=1e-10)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self)
 
     def forward(self, y: Tensor, k: Tensor, z: Tensor) -> Tensor:
         """Restore degraded images.

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unveil.core.errors import DataError, ShapeError
+from unveil.networks.layers.memory import channels_last
 
 PUBLISHED = "pt_inception-2015-12-05-6726825d.pth"
 """Name of the published weights; the eight digits at its end begin the file's SHA-256."""
@@ -270,7 +271,7 @@ def load_inception(path: str | Path) -> Inception:
             stacklevel=2,
         )
     network.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    channels_last(network)
     return network.eval().requires_grad_(False)
 
 

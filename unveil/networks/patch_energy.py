@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +59,7 @@ class PatchEnergy(nn.Module):
             raise ConfigError(f"activation {activation!r} is not known; take {' or '.join(get_args(Activation))}.")
         self.channels, self.widths, self.activation = channels, tuple(widths), activation
         sides = (channels, *widths, 1)
-        self.layers: list[nn.Conv2d]
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in pairwise(sides))  # type: ignore[assignment]
+        self.layers = cast(list[nn.Conv2d], nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in pairwise(sides)))
         for layer in self.layers:
             nn.init.normal_(layer.weight, std=0.005)
             assert layer.bias is not None

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unveil.core.errors import ConfigError, ShapeError
+from unveil.networks.layers.memory import channels_last
 
 REACH = 2.0
 """The size of the largest pixel: beyond 1, so that what comes after may pull it back."""
@@ -79,7 +80,7 @@ class Proposal(nn.Module):
         self.blocks = nn.Sequential(*(GrowingBlock(a, b) for a, b in pairwise(widths)))
         self.affine = ChannelAffine(widths[-1])
         self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """Latents (B, latent) -> images (B, C, H, W).

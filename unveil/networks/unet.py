@@ -24,6 +24,7 @@ from unveil.networks.layers import (
     resampler,
     silu,
 )
+from unveil.networks.layers.memory import channels_last
 
 Style = Literal["ddpm", "adm", "ncsnpp"]
 Embedding = Literal["sinusoidal", "fourier"]
@@ -153,7 +154,7 @@ class UNet(nn.Module):
         self.first = initialize(nn.Conv2d(in_channels, channels, 3, padding=1))
         self.norm = GroupNorm(count(width), width, eps)
         self.last = initialize(nn.Conv2d(width, out_channels or in_channels, 3, padding=1), scale=0.0)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self)
 
     def steering(self, t: Tensor, label: Tensor | None = None) -> Tensor:
         """What times and labels are to the blocks, a row for each, (B, n): made once, it serves a walk of many steps."""

@@ -25,6 +25,7 @@ from unveil.networks.layers import (
     resampler,
     silu,
 )
+from unveil.networks.layers.memory import channels_last
 
 Conditioning = Literal["concat", "spatin"]
 Prepared = tuple[Tensor, ...]
@@ -125,7 +126,7 @@ class VideoUNet(nn.Module):
         self.maps = SpatialMaps(known, norms, spatin_channels) if spatial else None
         self.norm = GroupNorm(groups_for(widths[0]), widths[0], eps, affine=not spatial)
         self.last = initialize(nn.Conv2d(widths[0], channels_in, 3, padding=1), scale=0.0)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        channels_last(self)
 
     def steering(self, t: Tensor, label: Tensor | None = None) -> Tensor:
         """What times (n,), and labels (n,) where there are any, are to the blocks, a row for each: made once for a walk."""

@@ -233,8 +233,18 @@ def dopri5(
         ConfigError: times are not strictly ordered, or a tolerance is not above zero.
         DivergenceError: the budget is spent, or the state is no longer finite; the message says where.
     """
-    options = {"rtol": rtol, "atol": atol, "norm": norm, "together": together, "dense": dense}
-    return roam(DOPRI5, field, x, times, max_evaluations=max_evaluations, **options)[0]  # type: ignore[arg-type]
+    return roam(
+        DOPRI5,
+        field,
+        x,
+        times,
+        rtol=rtol,
+        atol=atol,
+        max_evaluations=max_evaluations,
+        norm=norm,
+        together=together,
+        dense=dense,
+    )[0]
 
 
 def bosh3(
@@ -250,5 +260,15 @@ def bosh3(
     dense: bool = False,
 ) -> Solution:
     """Solve to a tolerance by Bogacki and Shampine's method of the third order, for loose ones. See `dopri5`."""
-    options = {"rtol": rtol, "atol": atol, "norm": norm, "together": together, "dense": dense}
-    return roam(BOSH3, field, x, times, max_evaluations=max_evaluations, **options)[0]  # type: ignore[arg-type]
+    return roam(
+        BOSH3,
+        field,
+        x,
+        times,
+        rtol=rtol,
+        atol=atol,
+        max_evaluations=max_evaluations,
+        norm=norm,
+        together=together,
+        dense=dense,
+    )[0]

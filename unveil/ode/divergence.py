@@ -53,7 +53,7 @@ def _whole(field: Field, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def exact_divergence(field: Field, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The field and the trace of its Jacobian, one backward pass a dimension.
+    """The field at states x, (B, ...), and the trace of its Jacobian, (B,): one backward pass a dimension.
 
     Samples must not influence one another. For up to a few hundred dimensions.
     """

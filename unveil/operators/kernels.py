@@ -23,7 +23,7 @@ def gaussian_profile(sigma: float) -> Tensor:
 
 
 def gaussian_kernel(sigma: float) -> Tensor:
-    """A round Gaussian of standard deviation sigma pixels, cut at 4 sigma."""
+    """A round Gaussian of standard deviation sigma pixels, cut at 4 sigma; (side, side), its side odd."""
     profile = gaussian_profile(sigma)
     return torch.outer(profile, profile)
 
@@ -37,7 +37,7 @@ def box_kernel(size: int | tuple[int, int]) -> Tensor:
 
 
 def disk_kernel(radius: float) -> Tensor:
-    """A lens out of focus: an even disk of the given radius in pixels, each pixel weighing what of it is covered."""
+    """A lens out of focus: an even disk of a radius in pixels, each pixel weighing what of it is covered; (side, side), odd."""
     reach = math.ceil(_positive("A disk kernel", "radius", radius) - 0.5)
     parts = 32  # of a pixel's side
     places = (torch.arange((2 * reach + 1) * parts, dtype=torch.float64) + 0.5) / parts - reach - 0.5
@@ -47,7 +47,8 @@ def disk_kernel(radius: float) -> Tensor:
 
 
 def motion_kernel(length: float, angle: float = 0.0) -> Tensor:
-    """A camera that moved straight: a line through the centre, each pixel weighing the length of line inside it.
+    """A camera that moved straight: a line through the centre, each pixel weighing the length of line inside it;
+    (height, width), both odd.
 
     Args:
         length: of the line, pixels.

@@ -3,8 +3,9 @@
 Names are fetched when they are first used: listing the recipes needs neither pydantic nor torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unveil.core.late import fetched_late
 
 if TYPE_CHECKING:
     from unveil.recipes.library import names as names
@@ -14,13 +15,4 @@ if TYPE_CHECKING:
     from unveil.recipes.schema import Recipe as Recipe
 
 _HOMES = {"Recipe": "schema", "dump": "reading", "names": "library", "resolve": "reading", "summary": "library"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__getattr__, __dir__ = fetched_late(__name__, _HOMES)

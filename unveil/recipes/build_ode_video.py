@@ -1,6 +1,7 @@
 """From a recipe to objects: videos as paths."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from unveil.models.ode_video import Learning, ODEVideo, RecurrentEncoder, StackEncoder
 from unveil.networks.frames import FrameDecoder, FrameEncoder
@@ -36,13 +37,13 @@ def build_ode_video(spec: ODEVideoSpec, shape: Sequence[int]) -> ODEVideo:
 
 def build_encoder(spec: ODEVideoSpec, channels: int, sides: Sequence[int]) -> RecurrentEncoder | StackEncoder:
     """Make what reads the known frames."""
-    options = {"widths": spec.widths, "blocks": spec.blocks, "features": spec.features}
+    options: dict[str, Any] = {"widths": spec.widths, "blocks": spec.blocks, "features": spec.features}
     match spec.encoder:
         case StackSpec(count=count, hidden=hidden):
-            return StackEncoder(FrameEncoder(count * channels, sides, **options), spec.latent, count, hidden=hidden)  # type: ignore[arg-type]
+            return StackEncoder(FrameEncoder(count * channels, sides, **options), spec.latent, count, hidden=hidden)
         case RecurrentSpec() as told:
             return RecurrentEncoder(
-                FrameEncoder(channels, sides, **options),  # type: ignore[arg-type]
+                FrameEncoder(channels, sides, **options),
                 spec.latent,
                 hidden=told.hidden,
                 cell=told.cell,

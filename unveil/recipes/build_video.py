@@ -9,8 +9,10 @@ from unveil.data.found import Split
 from unveil.data.moving_digits import MovingDigits
 from unveil.data.sources import check_source
 from unveil.data.videos import Videos, open_videos
+from unveil.models.codec_diffusion import CodeSpace
 from unveil.models.video_diffusion import Layout, VideoDiffusion
 from unveil.networks.video_unet import VideoUNet
+from unveil.recipes.build_codec import build_codec
 from unveil.recipes.build_parts import build_covariance, build_schedule
 from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.schema import DataSpec
@@ -55,9 +57,12 @@ def build_video_diffusion(spec: VideoDiffusionSpec, shape: Sequence[int]) -> Vid
     """Make a model of videos whose frames have a shape, (C, H, W), or (T, C, H, W).
 
     Raises:
-        ConfigError: the network halves sides that cannot be halved.
+        ConfigError: the network halves sides that cannot be halved, or the codec is for frames of other colours.
     """
     channels, *sides = frame = tuple(shape[-3:])
+    codec = None if spec.codec is None else build_codec(spec.codec, frame)
+    if codec is not None:
+        channels = codec.codec.planes
     layout = build_layout(spec)
     network = VideoUNet(
         layout.k * channels,
@@ -65,17 +70,19 @@ def build_video_diffusion(spec: VideoDiffusionSpec, shape: Sequence[int]) -> Vid
         labels=layout.levels + 1 if layout.levels else 0,
         **spec.network.model_dump(exclude={"kind"}),
     )
-    if any(side % network.divisor for side in sides):
+    if codec is None and any(side % network.divisor for side in sides):
         raise ConfigError(
             f"Frames of {sides[0]} x {sides[1]} do not fit a network with {len(spec.network.mult)} levels, which takes sides "
             f"that are multiples of {network.divisor}; change data.size, or give model.network.mult fewer levels."
         )
+    plane = frame if codec is None else CodeSpace(codec, frame, network.divisor).latent_shape
     return VideoDiffusion(
         network,
         build_schedule(spec.schedule),
         frame,
         layout,
-        build_covariance(spec.covariance, frame),
+        build_covariance(spec.covariance, plane),
+        codec=codec,
         predict=spec.predict,
         space=spec.space,
         min_snr=spec.min_snr,

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from unveil.recipes.codec import CodecSpec
 from unveil.recipes.parts import CovarianceSpec, GeometricVESpec, IdentitySpec, ScheduleSpec
 from unveil.recipes.spec import Count, Positive, Row, Share, Spec, Whole
 
@@ -44,6 +45,7 @@ class VideoDiffusionSpec(Spec):
     )
     schedule: ScheduleSpec
     covariance: CovarianceSpec = IdentitySpec()
+    codec: CodecSpec | None = Field(default=None, description="diffuse the codes of frames, as numbers on a line")
     predict: Literal["eps", "n", "x", "v"] = Field(
         default="eps", description="white noise, coloured noise, data or velocity"
     )
@@ -58,6 +60,10 @@ class VideoDiffusionSpec(Spec):
     def _check(self) -> Self:
         if self.predict == "v" and isinstance(self.schedule, GeometricVESpec):
             raise ValueError("predict v needs a variance-preserving schedule; take predict eps with geometric-ve")
+        if self.codec is not None and not self.codec.ordered:
+            raise ValueError(
+                "codes of frames are numbers on a line, so the codec has to sort them; take codec.ordered=true"
+            )
         return self
 
     @property

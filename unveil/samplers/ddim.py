@@ -23,7 +23,7 @@ def ddim(
     times: Tensor,
     *,
     eta: float = 0.0,
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     generator: Randomness = None,
     clip: Clip | None = None,
     watch: Watch | None = None,
@@ -59,7 +59,7 @@ def ancestral(
     times: Tensor,
     *,
     variance: Literal["small", "large"] = "small",
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     generator: Randomness = None,
     clip: Clip | None = None,
     watch: Watch | None = None,

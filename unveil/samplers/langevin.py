@@ -27,7 +27,7 @@ def annealed_langevin(
     *,
     inner: int = 5,
     h: float | None = None,
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     generator: Randomness = None,
     clip: Clip | None = None,
     watch: Watch | None = None,
@@ -80,7 +80,7 @@ def consistent_annealed(
     times: Tensor,
     *,
     h: float | None = None,
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     generator: Randomness = None,
     clip: Clip | None = None,
     watch: Watch | None = None,

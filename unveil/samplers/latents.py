@@ -8,7 +8,7 @@ from unveil.core.shapes import expand_as
 from unveil.covariance import Identity
 
 
-def slerp(start: Tensor, end: Tensor, weight: float, cov: Covariance = Identity()) -> Tensor:  # noqa: B008
+def slerp(start: Tensor, end: Tensor, weight: float, cov: Covariance = Identity()) -> Tensor:
     """Blend two latents along the great circle between them, where every point is as likely a noise as its ends.
 
     Args:

@@ -47,7 +47,7 @@ def log_likelihood(
     x: Tensor,
     schedule: Schedule,
     *,
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     trace: Literal["auto", "exact", "hutchinson"] = "auto",
     probes: int = 1,
     generator: Randomness = None,

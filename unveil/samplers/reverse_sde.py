@@ -20,7 +20,7 @@ def reverse_sde(
     schedule: Schedule,
     times: Tensor,
     *,
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     generator: Randomness = None,
     clip: Clip | None = None,
     watch: Watch | None = None,
@@ -43,7 +43,7 @@ def predictor_corrector(
     *,
     corrections: int = 1,
     snr: float = 0.16,
-    cov: Covariance = Identity(),  # noqa: B008
+    cov: Covariance = Identity(),
     generator: Randomness = None,
     clip: Clip | None = None,
     watch: Watch | None = None,

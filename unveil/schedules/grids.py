@@ -24,7 +24,7 @@ def subsequence(length: int, steps: int, spacing: Spacing = "trailing") -> Tenso
             and misses it; "quadratic" is dense near the data.
 
     Returns:
-        S + 1 times i / L, float64, the last one 0.
+        (S + 1,), times i / L, float64, the last one 0.
 
     Source: Song et al. (2021), arXiv:2010.02502, appendix D; Lin et al. (2024), arXiv:2305.08891, table 2.
     """
@@ -48,7 +48,7 @@ def subsequence(length: int, steps: int, spacing: Spacing = "trailing") -> Tenso
 
 
 def even(steps: int, first: float = 1.0, last: float = 0.0) -> Tensor:
-    """An even grid of steps + 1 times from `first` down to `last`, float64."""
+    """An even grid of times from `first` down to `last`, (steps + 1,), float64."""
     if steps < 1:
         raise ConfigError(f"{steps} sampling steps were asked for; take 1 or more.")
     return torch.linspace(first, last, steps + 1, dtype=torch.float64)

@@ -215,10 +215,12 @@ def standing(body: Body, number: int, *, gender: str | None = None, place: float
 
 
 def free_place(actors: Sequence[Actor]) -> float:
-    """Where along the X axis nobody stands, metres."""
-    if not actors:
-        return 0.0
-    return max(float(actor.scale * actor.pose.pelvis[0, 0]) for actor in actors) + _APART
+    """Where along the X axis nobody stands, metres: the middle, or as near to it as there is room."""
+    taken = [float(actor.scale * actor.pose.pelvis[0, 0]) for actor in actors]
+    places = sorted((step * _APART for step in range(-MOST, MOST + 1)), key=lambda x: (abs(x), -x))
+    return next(
+        (x for x in places if all(abs(x - other) > 0.8 * _APART for other in taken)), max(taken, default=0.0) + _APART
+    )
 
 
 def check_shape(betas: Tensor) -> Tensor:

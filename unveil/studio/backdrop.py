@@ -9,7 +9,9 @@ from PIL import Image, ImageDraw
 
 from unveil.core.errors import ConfigError
 from unveil.studio.labels import Mark
-from unveil.studio.looks import HELD, PAPER, SELECTED
+from unveil.studio.looks import HELD, PAPER, SELECTED, Colour
+
+_FINE = 4  # times finer that dots are drawn than the picture is
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +57,19 @@ class Backdrop:
         left, top = (page[1] - width) // 2, (page[0] - height) // 2
         image = Image.new("RGB", (page[1], page[0]), PAPER)
         image.paste(Image.fromarray(self.pixels), (left, top))
-        draw, radius = ImageDraw.Draw(image), max(page) / 160
+        radius = max(page) / 160
         for mark in marks:
-            x, y = left + share * mark.x, top + share * mark.y
-            fill = SELECTED if mark.name == chosen else HELD
-            draw.ellipse(
-                (x - radius, y - radius, x + radius, y + radius), fill, (255, 255, 255), max(1, round(radius / 3))
-            )
+            place = left + share * mark.x, top + share * mark.y
+            _dot(image, place, radius, SELECTED if mark.name == chosen else HELD)
         return np.asarray(image)
+
+
+def _dot(image: Image.Image, place: tuple[float, float], radius: float, colour: Colour) -> None:
+    """A round dot with a white rim and smooth edges."""
+    half = round(1.4 * radius) + 1
+    corner = round(place[0]) - half, round(place[1]) - half
+    x, y = (_FINE * (at - start + 0.5) for at, start in zip(place, corner, strict=True))
+    for size, fill in ((1.4 * radius, (255, 255, 255)), (radius, colour)):
+        stamp = Image.new("L", (_FINE * (2 * half + 1),) * 2)
+        ImageDraw.Draw(stamp).ellipse((x - _FINE * size, y - _FINE * size, x + _FINE * size, y + _FINE * size), 255)
+        image.paste(fill, corner, stamp.resize((2 * half + 1,) * 2, Image.Resampling.BOX))

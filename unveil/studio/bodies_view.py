@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from unveil.body.drawing.figures import bones_figure
 from unveil.body.parametric import Body
@@ -23,6 +24,15 @@ class _Shown:
     listens: bool = False
 
 
+def limb_by_limb(body: Body) -> Tensor:
+    """The faces of the skin ordered by the joint that they follow most, (F, 3).
+
+    Something translucent is drawn face by face; what covers and what shines through is then the same for a whole limb.
+    """
+    joints = body.weights[0].argmax(1)[body.faces].amin(1)
+    return body.faces[joints.argsort(stable=True)].cpu()
+
+
 class BodiesView:
     """Draws bodies, and draws again only what has changed.
 
@@ -34,7 +44,7 @@ class BodiesView:
 
     def __init__(self, page: Any, body: Body, chosen: Callable[[int], None]) -> None:
         self._page, self._body, self._chosen = page, body, chosen
-        self._faces = body.faces.cpu().numpy().astype(np.uint32)
+        self._faces = limb_by_limb(body).numpy().astype(np.uint32)
         self._shown: dict[int, _Shown] = {}
         self.opacity = 1.0
         self.skin_below = True
@@ -93,6 +103,7 @@ class BodiesView:
             color=COSTUME,
             opacity=None if self.opacity >= 1 else self.opacity,
             side="double",
+            receive_shadow=False,  # on surfaces of two sides it comes out as stripes
         )
 
     def _listen(self, shown: _Shown, number: int, wanted: bool) -> None:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from unveil.body.body_motion import BodyMotion
@@ -24,6 +25,8 @@ from unveil.studio.opening import from_bytes, suffix_of
 
 _UNITS = (1.0, 0.01, 0.001, 0.0254)
 _LEAST, _MOST = 0.5, 3.0  # metres that a character may be large
+_OWN = JointMap({name: name for name in JOINTS}, "smpl")  # known, so that it is not looked for in every drag
+_HIPS = ("left_hip", "right_hip")
 _SHAPES, _SCALES = 5.0, (0.2, 2.0)
 
 
@@ -107,16 +110,16 @@ class Costume:
             return Fitted(betas, scale, None)
         own = self._double(body, betas, gender, scale)
         moved = retarget(self.motion, own, source_map=self.joints)
-        pelvis = self.motion.world()[1][:, self._pelvis] / scale
+        pelvis = (moved.root + self._hips(self.motion) - _own_hips(moved)) / scale
         return Fitted(betas, scale, BodyMotion(moved.rot, pelvis, betas, gender, self.motion.fps))
 
     def driven(self, body: Body, motion: BodyMotion, scale: float) -> Motion:
         """A motion of a body that stands so many times its own size, as the character's own."""
         own = self._double(body, motion.shape, motion.gender, scale)
-        root = scale * motion.pelvis
-        moved = retarget(Motion(own, motion.pose, root, motion.fps), self.skeleton, target_map=self.joints)
-        # Hips are where the body's are, whatever the legs' lengths are.
-        away = root - moved.world()[1][:, self._pelvis]
+        given = Motion(own, motion.pose, scale * motion.pelvis, motion.fps)
+        moved = retarget(given, self.skeleton, source_map=_OWN, target_map=self.joints)
+        # Hips are where the body's are, whatever the legs' lengths are, and wherever the file has its pelvis.
+        away = _own_hips(given) - self._hips(moved)
         return Motion(self.skeleton, moved.rot, moved.root + away, moved.fps)
 
     def worn(self, body: Body, rotations: Tensor, pelvis: Tensor, betas: Tensor, gender: str, scale: float) -> Worn:
@@ -126,14 +129,41 @@ class Costume:
         vertices = None if self.character is None else self.character.move(moved)[0]
         return Worn(vertices, positions[0], world[0])
 
-    @property
-    def _pelvis(self) -> int:
-        return self.skeleton.index(self.joints.names["pelvis"])
+    def weights(self) -> Tensor:
+        """How much each vertex of its surface follows each joint of a human, (V, 24).
+
+        A joint that is no human's, such as a finger's, counts for the next one above it that is.
+        """
+        if self.character is None:
+            return torch.zeros(0, len(JOINTS))
+        known = {self.skeleton.index(name): JOINTS.index(joint) for joint, name in self.joints.names.items()}
+        found = torch.zeros(len(self.character.vertices), len(JOINTS))
+        for joint in range(len(self.skeleton)):
+            above = joint
+            while above >= 0 and above not in known:
+                above = self.skeleton.parents[above]
+            if above >= 0:
+                found[:, known[above]] += self.character.weights[:, joint]
+        return found
+
+    def _hips(self, motion: Motion) -> Tensor:
+        """The middle between the character's hips in each frame, (T, 3)."""
+        return _middle(motion, [self.skeleton.index(self.joints.names[name]) for name in _HIPS])
 
     def _double(self, body: Body, betas: Tensor, gender: str, scale: float) -> Skeleton:
-        """The body's skeleton in the character's size, with its hips where the character's are when bound."""
+        """The body's skeleton in the character's size, with its pelvis where the character's is when bound."""
         rest = scale * body.rest_joints(betas, gender)
-        return Skeleton.at_rest(JOINTS, PARENTS, rest - rest[0] + self.skeleton.positions[self._pelvis])
+        pelvis = self.skeleton.positions[self.skeleton.index(self.joints.names["pelvis"])]
+        return Skeleton.at_rest(JOINTS, PARENTS, rest - rest[0] + pelvis)
+
+
+def _own_hips(motion: Motion) -> Tensor:
+    """The same of a motion of the body's skeleton."""
+    return _middle(motion, [JOINTS.index(name) for name in _HIPS])
+
+
+def _middle(motion: Motion, joints: list[int]) -> Tensor:
+    return motion.world()[1][:, joints].mean(1)
 
 
 _Parts = tuple[Skeleton, Character | None, Motion | None]

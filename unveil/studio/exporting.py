@@ -17,11 +17,12 @@ from unveil.body.gltf.writer import write_glb
 from unveil.body.motion import Motion
 from unveil.body.parametric import Body
 from unveil.body.skeleton import Skeleton
+from unveil.body.surface_files import write_surface
 from unveil.core.errors import ConfigError
 from unveil.studio.actors import Actor, Scene
 from unveil.studio.keyframes import motion_of
 
-FORMATS = ("glb", "bvh", "npz", "json")
+FORMATS = ("glb", "bvh", "npz", "json", "obj", "ply")
 """What a body can be written as; a picture is of the whole scene."""
 
 
@@ -31,8 +32,8 @@ def export(actor: Actor, body: Body, kind: str, *, moving: bool = True) -> bytes
     Args:
         actor: the body; its character is written if it drives one, in .glb and .bvh.
         body: whose skin and joints it has.
-        kind: glb, bvh, npz or json. The last holds the effectors, the pose, and the points and the camera of its
-            picture as numbers.
+        kind: one of `FORMATS`. A .json holds the effectors, the pose, and the points and the camera of its picture as
+            numbers; an .obj or .ply the surface in the present pose.
         moving: its motion if it has one; otherwise its present pose only.
 
     Raises:
@@ -40,6 +41,9 @@ def export(actor: Actor, body: Body, kind: str, *, moving: bool = True) -> bytes
     """
     if kind not in FORMATS:
         raise ConfigError(f"A body cannot be written as '{kind}'; it can be as {', '.join(FORMATS)}.")
+    if kind in ("obj", "ply"):
+        surface = _surface(actor, body)
+        return _written(f".{kind}", lambda path: write_surface(surface.vertices, surface.faces, path))
     motion = motion_of(actor if moving else replace(actor, motion=None, keyframes=()))
     if kind == "json":
         return (json.dumps(_plain(actor), indent=1) + "\n").encode()
@@ -72,11 +76,22 @@ def picture(scene: Scene, body: Body, *, height: int = 720, turn: float = 25.0, 
 
 def _figures(actor: Actor, body: Body) -> list[Figure]:
     worn = actor.worn(body)
-    if actor.costume is None or worn is None:
-        return [Figure(actor.vertices(body), body.faces.cpu(), CLAY)]
-    if worn.vertices is not None and actor.costume.character is not None:
-        return [Figure(worn.vertices, actor.costume.character.faces, CLAY)]
-    return [bones_figure(actor.costume.skeleton, worn.positions, worn.rotations, BLUE)]
+    if actor.costume is not None and worn is not None and worn.vertices is None:
+        return [bones_figure(actor.costume.skeleton, worn.positions, worn.rotations, BLUE)]
+    return [_surface(actor, body)]
+
+
+def _surface(actor: Actor, body: Body) -> Figure:
+    """The character that the body drives, if it has a surface; otherwise the body's own skin."""
+    worn = actor.worn(body)
+    if (
+        actor.costume is not None
+        and actor.costume.character is not None
+        and worn is not None
+        and worn.vertices is not None
+    ):
+        return Figure(worn.vertices, actor.costume.character.faces, CLAY)
+    return Figure(actor.vertices(body), body.faces.cpu(), CLAY)
 
 
 def _skeletal(actor: Actor, body: Body, motion: BodyMotion) -> Motion:

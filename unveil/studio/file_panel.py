@@ -1,6 +1,7 @@
 """The panel of files: what is opened, saved and downloaded."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from unveil.studio.filing import SAVED, open_file, open_named, save, saved
@@ -11,6 +12,24 @@ from unveil.studio.people import People
 from unveil.studio.session import Session, in_background
 
 _NOTHING = "nothing to open"
+
+
+def open_uploaded(session: Session, file: Any) -> None:
+    """Open what a browser sent, without holding up its page."""
+
+    def work() -> str:
+        check_size(file.name, len(file.content))
+        return open_file(session.editor, file.name, file.content)
+
+    in_background(lambda: _open(session, work))
+
+
+def _open(session: Session, work: Callable[[], str]) -> None:
+    before = session.editor.scene
+    session.player.stop()
+    session.do(lambda: session.tell(work()))
+    if session.editor.scene is not before and session.editor.backdrop is None:
+        session.look("All")  # what came may stand anywhere
 
 
 class FilePanel:
@@ -37,29 +56,18 @@ class FilePanel:
             self._save = gui.add_button("Save in the folder", icon="device-floppy")
             self._download = gui.add_button("Download", icon="download")
         gui.add_markdown(f"The folder is `{self._editor.folder.path.name}`.")
-        self._upload.on_upload(lambda event: in_background(lambda: self._uploaded(event)))
+        self._upload.on_upload(lambda event: open_uploaded(session, event.target.value))
         self._person.on_update(lambda event: in_background(lambda: self._took(event)))
         self._open.on_click(lambda _: in_background(self._opened))
         self._save.on_click(lambda _: in_background(self._saved))
         self._download.on_click(lambda _: in_background(self._downloaded))
-
-    def _uploaded(self, event: Any) -> None:
-        file = event.target.value
-
-        def opened() -> None:
-            check_size(file.name, len(file.content))
-            self._session.player.stop()
-            self._session.tell(open_file(self._editor, file.name, file.content))
-
-        self._session.do(opened)
 
     def _opened(self) -> None:
         name = self._there.value
         if name == _NOTHING:
             self._session.tell("The folder holds nothing that can be opened here.")
             return
-        self._session.player.stop()
-        self._session.do(lambda: self._session.tell(open_named(self._editor, name)))
+        _open(self._session, lambda: open_named(self._editor, name))
 
     def _took(self, event: Any) -> None:
         people = self._editor.people

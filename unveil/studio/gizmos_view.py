@@ -17,6 +17,7 @@ from unveil.studio.state import FAR
 
 Phase = Literal["start", "update", "end"]
 Key = tuple[int, int]
+_BELOW = 0.06  # metres
 _SIZE = {POSITION: 0.20, ROTATION: 0.17, LOOK_AT: 0.14}
 
 
@@ -143,9 +144,10 @@ class GizmosView:
                 self._label.remove()
                 self._label = None
             return
-        place = positions[selected[0]].tolist()
+        x, y, z = positions[selected[0]].tolist()
+        place = (x, y - _BELOW, z)  # out of the arrows' way
         if self._label is None:
-            self._label = self._page.add_label("/missed", text, position=place, anchor="bottom-left")
+            self._label = self._page.add_label("/missed", text, position=place, anchor="top-center")
         self._label.text, self._label.position = text, place
 
 

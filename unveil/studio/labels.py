@@ -7,17 +7,10 @@ from typing import Any
 import torch
 
 from unveil.body.estimation import Camera, Keypoints, PoseEstimate
-from unveil.body.estimation.markers import MARKERS
+from unveil.body.estimation.markers import MARKERS, USUAL
 from unveil.core.errors import ConfigError
 
-POINTS = (
-    "nose",
-    *(
-        f"{side}_{part}"
-        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-        for side in ("left", "right")
-    ),
-)
+POINTS = USUAL
 """The points that are asked for, in the order in which they are."""
 
 Pixel = tuple[float, float]

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from unveil.core.errors import ConfigError, MissingDependencyError
+from unveil.core.errors import ConfigError
 from unveil.studio.file_panel import FilePanel
 from unveil.studio.keys import Key, bind, help_text
 from unveil.studio.looks import BRAND, EYE, FIELD_OF_VIEW, MIDDLE, light_up
@@ -12,12 +12,13 @@ from unveil.studio.motion_panel import MotionPanel
 from unveil.studio.picture_panel import PicturePanel
 from unveil.studio.pose_panel import PosePanel
 from unveil.studio.scene_panel import ScenePanel
+from unveil.studio.serving import start_server, stop_server
 from unveil.studio.session import Session
 from unveil.studio.shape_panel import ShapePanel
 from unveil.studio.state import PoseEditorState
 
 LOCAL = "127.0.0.1"
-_NARROW = 560  # pixels of the scene
+_NARROW = 760  # pixels of the scene
 
 
 class PoseEditor:
@@ -30,7 +31,7 @@ class PoseEditor:
         shape_names: what the ten numbers of the body's shape change.
 
     Raises:
-        MissingDependencyError: viser is not installed.
+        MissingDependencyError: viser is not installed, or is one whose connections cannot be looked at.
         ConfigError: the port cannot be.
     """
 
@@ -44,19 +45,13 @@ class PoseEditor:
     ) -> None:
         if not 0 <= port < 65536:
             raise ConfigError(f"The port is {port}; it must be from 0 to 65535.")
-        try:
-            import viser
-        except ImportError:
-            raise MissingDependencyError(
-                "The pose editor needs viser, which is not installed: pip install 'unveil[studio]'."
-            ) from None
         self._new_state = new_state
         self._shape_names = shape_names
         self._guard = threading.Lock()
         self.sessions: dict[int, Session] = {}
-        self.server = viser.ViserServer(host=host, port=port, label="Unveil: poses", verbose=False)
+        self.server = start_server(host, port, "Unveil: poses")
         self.server.gui.configure_theme(
-            show_logo=False, show_share_button=False, brand_color=BRAND, control_width="medium"
+            show_logo=False, show_share_button=False, brand_color=BRAND, control_width="large"
         )
         self.server.gui.main_panel.dock_right()
         camera = self.server.initial_camera
@@ -77,7 +72,7 @@ class PoseEditor:
             sessions, self.sessions = list(self.sessions.values()), {}
         for session in sessions:
             session.close()
-        self.server.stop()
+        stop_server(self.server)
 
     def wait(self) -> None:
         """Serve until interrupted."""
@@ -109,7 +104,7 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
     with tabs.add_tab("Motion"):
         motion = MotionPanel(gui, session)
     with tabs.add_tab("Picture"):
-        image = PicturePanel(gui, session)
+        image = PicturePanel(gui, session, clear=lambda: panel.minimize())
     with tabs.add_tab("Scene"):
         scene = ScenePanel(gui, session)
     with tabs.add_tab("Files"):
@@ -122,7 +117,7 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
         Key("recover", "R", None, pose.recover),
         Key("keyframe", "K", None, motion.store),
         Key("play, stop", "P", None, session.player.toggle),
-        Key("find the body", "F", None, lambda: scene.look("At it")),
+        Key("find the body", "F", None, lambda: scene.look("Body")),
         Key("front", "1", None, lambda: scene.look("Front")),
         Key("side", "2", None, lambda: scene.look("Side")),
         Key("top", "3", None, lambda: scene.look("Top")),
@@ -134,4 +129,5 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
     panel.float(x=10, y=-10, width=292)
     if narrow:  # the help would hide the body
         panel.minimize()
+    session.look = scene.look
     session.refreshers.extend(each.refresh for each in (pose, shape, motion, image, scene, files))

@@ -1,12 +1,15 @@
 """The panel of the picture behind: points are marked in it, and the body is fitted to them."""
 
+from collections.abc import Callable
 from typing import Any
 
+from unveil.studio.file_panel import open_uploaded
 from unveil.studio.fitting import fit, mark, other_pose, unmark
 from unveil.studio.labels import POINTS, Mark
 from unveil.studio.session import Session, in_background
 
 _NONE = "none"
+_SHEER = 0.65  # opacity of bodies over a picture, so that both are seen
 
 
 class PicturePanel:
@@ -15,11 +18,13 @@ class PicturePanel:
     Args:
         gui: of one browser.
         session: whose panel it is.
+        clear: puts away what lies over the picture.
     """
 
-    def __init__(self, gui: Any, session: Session) -> None:
-        self._session, self._editor = session, session.editor
+    def __init__(self, gui: Any, session: Session, clear: Callable[[], object]) -> None:
+        self._session, self._editor, self._clear = session, session.editor, clear
         self._told = gui.add_markdown("")
+        self._upload = gui.add_upload_button("Open a picture", icon="photo", mime_type="image/*")
         with gui.add_folder("Points"):
             self._marking = gui.add_checkbox("Mark points", False, hint="hides the bodies; click points in the picture")
             self._point = gui.add_dropdown("Point", tuple(map(_words, POINTS)), hint="the next click marks it")
@@ -36,6 +41,7 @@ class PicturePanel:
                 "Other pose", icon="arrows-exchange", hint="what is nearer in one is farther in another"
             )
             self._look = gui.add_button("See it over the picture", icon="camera")
+        self._upload.on_upload(lambda event: open_uploaded(session, event.target.value))
         self._marking.on_update(lambda event: self._mark_or_not(bool(event.target.value)))
         self._point.on_update(self._chosen)
         self._forget.on_click(self._forgotten)
@@ -50,12 +56,16 @@ class PicturePanel:
         if marking == session.marking:
             return
         if marking and self._editor.backdrop is None:
-            session.tell("There is no picture behind the bodies; open one in Files.", wrong=True)
+            session.tell("There is no picture behind the bodies; open one first.", wrong=True)
             self._marking.value = False
             return
+        labels = self._editor.actor.labels
+        if marking and labels.mark(self._name()) is not None:  # those of a file need not be asked for again
+            self._point.value = _words(labels.after(self._name()))
         session.marking = marking
         session.point = self._name() if marking else ""
         if marking:
+            self._clear()
             session.client.scene.on_click()(self._clicked)
         else:
             session.client.scene.remove_click_callback()
@@ -131,6 +141,8 @@ class PicturePanel:
             self._marking.value = False  # its own update does the rest
             self._mark_or_not(False)
         self._session.backdrop.look(self._editor.backdrop, self._editor.actor)
+        self._session.bodies.opacity = min(self._session.bodies.opacity, _SHEER)
+        self._session.ask()
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
@@ -138,11 +150,14 @@ class PicturePanel:
         """Show the chosen body's points and the picture's size."""
         backdrop, labels = self._editor.backdrop, self._editor.actor.labels
         if backdrop is None:
-            self._told.content = "Open a picture in *Files* to mark a person in it."
+            self._told.content = "Open a picture to mark a person in it."
         else:
             usual = sum(labels.mark(name) is not None for name in POINTS)
             height, width = backdrop.size
-            self._told.content = f"{backdrop.name}, {width} x {height} · {usual} of {len(POINTS)} points"
+            next_one = f"\n\nClick the **{_words(self._session.point)}**; left and right are the person's own."
+            self._told.content = f"{backdrop.name}, {width} x {height} · {usual} of {len(POINTS)} points" + (
+                next_one if self._session.marking else ""
+            )
         if backdrop is None and self._session.marking:
             self._marking.value = False
             self._mark_or_not(False)

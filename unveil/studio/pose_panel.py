@@ -44,8 +44,11 @@ class PosePanel:
                 "It follows", ("as it learned", "near its pose"), hint="what joints do that nothing holds"
             )
             self._all = gui.add_button_group("Do", ("Mirror", "Let go"))
-            self._most = gui.add_slider("Effectors", 2, 16, 1, 6)
-            self._within = gui.add_slider("Within (mm)", 1, 60, 1, 10)
+        with gui.add_folder("Effectors of this pose"):
+            self._most = gui.add_slider("At most", 2, 16, 1, 6)
+            self._within = gui.add_slider(
+                "Within (mm)", 1, 60, 1, 10, hint="mean error of the joints that is near enough"
+            )
             self._recover = gui.add_button(
                 "Recover effectors", icon="wand", hint="finds the few effectors that give this pose again"
             )

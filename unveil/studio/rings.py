@@ -11,6 +11,7 @@ from unveil.body.joints import JOINTS, PARENTS
 from unveil.body.parametric import Body
 from unveil.geometry import matrix_to_quaternion
 from unveil.studio.actors import Actor
+from unveil.studio.costume import Costume
 
 _THICK = 0.02  # metres of a limb that a ring lies around
 _GAP = 0.007  # metres between skin and ring
@@ -57,8 +58,8 @@ class PlacedRings(NamedTuple):
 
 
 def rings_of(body: Body, actor: Actor) -> Rings:
-    """The rings of a body of one shape."""
-    return _rings(body, actor.gender, tuple(actor.betas.tolist()))
+    """The rings of a body of one shape, wide enough for the character that it drives."""
+    return _rings(body, actor.gender, tuple(actor.betas.tolist()), actor.costume, actor.scale)
 
 
 def place_rings(rings: Rings, positions: Tensor, rotations: Tensor, scale: float) -> PlacedRings:
@@ -85,11 +86,15 @@ def torus(rod: float) -> tuple[np.ndarray, np.ndarray]:
     return vertices.astype(np.float32), faces.astype(np.int32)
 
 
-@lru_cache(maxsize=32)
-def _rings(body: Body, gender: str, betas: tuple[float, ...]) -> Rings:
+@lru_cache(maxsize=8)
+def _rings(body: Body, gender: str, betas: tuple[float, ...], costume: Costume | None, scale: float) -> Rings:
     shape = torch.tensor(betas)
     joints, skin = body.rest_joints(shape, gender), body.rest_vertices(shape, gender)
     weights = body.weights[body.genders.index(gender)]
+    if costume is not None and costume.character is not None:
+        own = costume.worn(body, torch.eye(3).expand(len(JOINTS), 3, 3), joints[0], shape, gender, scale).vertices
+        if own is not None:
+            skin, weights = torch.cat([skin, own / scale]), torch.cat([weights, costume.weights()])
     frames, centres, radii = [], [], []
     for joint, name in enumerate(JOINTS):
         frame = _frame(joint, joints)

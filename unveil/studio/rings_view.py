@@ -99,8 +99,8 @@ class RingsView:
 
 
 def _ball() -> tuple[np.ndarray, np.ndarray]:
-    """A ball of radius 1 of few faces."""
-    rows, columns = 6, 10
+    """A ball of radius 1."""
+    rows, columns = 10, 20
     latitude = np.pi * (np.arange(rows + 1) / rows - 0.5)
     longitude = 2 * np.pi * np.arange(columns) / columns
     y, r = np.sin(latitude)[:, None], np.cos(latitude)[:, None]

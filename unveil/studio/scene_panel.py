@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from unveil.studio.actors import Actor
 from unveil.studio.looks import EYE, FIELD_OF_VIEW, MIDDLE
 from unveil.studio.session import Session
@@ -28,7 +30,9 @@ class ScenePanel:
             self._rings = gui.add_checkbox("Rings", True)
             self._gizmos = gui.add_checkbox("All gizmos", False)
             self._below = gui.add_checkbox("Body in the character", True)
-            self._look = gui.add_button_group("Look", ("Front", "Side", "Top", "At it"))
+            self._look = gui.add_button_group(
+                "Look", ("Front", "Side", "Top", "Body", "All"), hint="1, 2, 3 and F do the first four"
+            )
             self._backdrop = gui.add_button("Remove the picture behind", icon="photo-off")
         self._which.on_update(self._chosen)
         self._number.on_click(self._changed)
@@ -47,7 +51,8 @@ class ScenePanel:
 
     def _changed(self, event: Any) -> None:
         if event.target.value == "Add one":
-            self._session.do(self._editor.add_body, solve=True)
+            if self._session.do(self._editor.add_body, solve=True):
+                self.look("All")
         else:
             self._session.do(self._editor.remove_body)
 
@@ -56,6 +61,7 @@ class ScenePanel:
 
     def _cleared(self) -> None:
         self._editor.backdrop = None
+        self._session.bodies.opacity = 1.0
 
     def _viewed(self) -> None:
         session = self._session
@@ -64,7 +70,10 @@ class ScenePanel:
         session.ask()
 
     def look(self, where: str) -> None:
-        """Look at the chosen body from the front, the side or above, or as at first."""
+        """Look at the chosen body from the front, the side or above, or as at first; or at all bodies."""
+        if where == "All":
+            self._look_at_all()
+            return
         actor, camera = self._editor.actor, self._session.client.camera
         x, y, z = (actor.scale * actor.pose.pelvis[0]).tolist()
         away = 3.7 * max(actor.scale, 0.4)
@@ -73,8 +82,24 @@ class ScenePanel:
         camera.look_at = (x, y - 0.08, z)
         camera.fov = FIELD_OF_VIEW
 
+    def _look_at_all(self) -> None:
+        """From where one looks at first, as far away as it needs to see them all."""
+        camera = self._session.client.camera
+        places = np.array([(actor.scale * actor.pose.pelvis[0]).tolist() for actor in self._editor.scene.actors])
+        tallest = max(actor.scale for actor in self._editor.scene.actors)
+        middle = (places.min(0) + places.max(0)) / 2
+        wide = np.linalg.norm(np.ptp(places[:, ::2], axis=0)) + 1.3 * tallest
+        aspect = min(self._session.backdrop.aspect, 4.0)
+        away = max(2.3 * tallest, wide / aspect) / (2 * np.tan(FIELD_OF_VIEW / 2))
+        way = np.subtract(EYE, MIDDLE) / np.linalg.norm(np.subtract(EYE, MIDDLE))
+        camera.position = tuple(middle + away * way)
+        camera.look_at = tuple(middle - (0.0, 0.08, 0.0))
+        camera.fov = FIELD_OF_VIEW
+
     def refresh(self) -> None:
         """Show the editor's state."""
+        if abs(self._opacity.value - self._session.bodies.opacity) > 1e-6:
+            self._opacity.value = self._session.bodies.opacity
         names = tuple(_name(actor) for actor in self._editor.scene.actors)
         if tuple(self._which.options) != names:
             self._which.options = names

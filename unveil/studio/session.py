@@ -36,6 +36,7 @@ class Session:
         self.gizmos_everywhere = False
         self.rings_visible = True
         self.refreshers: list[Callable[[], None]] = []
+        self.look: Callable[[str], None] = lambda where: None  # from where, in the words of the panel of the scene
         self._grabbed: np.ndarray | None = None
         self.marking, self.point = False, ""
         self._hidden = False

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def codec_of_run(path: Path) -> "Codec":
-    """The codec of a run: of a codec's own, or of a diffusion on codes.
+    """The codec of a run: of a codec's own, or of a diffusion on codes, be it of pictures or of video.
 
     Raises:
         ConfigError: its model has none.

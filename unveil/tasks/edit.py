@@ -39,6 +39,7 @@ class Task:
         grows: by how many pixels of a picture of 250 its mask grows before it is softened; None where nothing is blended.
         own: whether it works on the run's own picture where none is given.
         gentle: whether what it is given is the run's own picture but for some places, so that short chains are enough.
+        noise: what is added to its starts where nothing is said: in a flat colour no chain finds a beginning of texture.
     """
 
     says: str
@@ -47,34 +48,38 @@ class Task:
     grows: float | None = None
     own: bool = False
     gentle: bool = False
+    noise: float = 0.0
 
 
 _VARIED = {"scale", "noise", "n", "keep_size"}
 TASKS = {
-    "paint": Task("a drawing in flat colours becomes a picture", frozenset({*_VARIED, "colours"})),
+    "paint": Task("a drawing in flat colours becomes a picture", frozenset({*_VARIED, "colours"}), noise=0.03),
     "harmonize": Task(
         "a thing pasted into the picture takes on its look",
         frozenset({*_VARIED, "mask"}),
         lambda finest: max(1, round(0.6 * finest)),
         grows=7.0,
-        gentle=True,
     ),
     "edit": Task(
         "parts of the picture that were moved or copied lose their seams",
         frozenset({*_VARIED, "mask"}),
-        lambda finest: max(1, finest // 3),
+        lambda finest: max(1, (finest + 1) // 2),
         grows=20.0,
         gentle=True,
     ),
     "style": Task(
         "another picture is drawn with the textures of this one",
-        frozenset({*_VARIED, "keep_light"}),
+        frozenset({*_VARIED, "keep_light", "colours"}),
         lambda finest: max(1, finest // 2),
     ),
     "super-resolve": Task("the picture, larger", frozenset({"factor"}), own=True),
     "inpaint": Task("a hole is filled", frozenset({"mask", "n", "keep_size"}), own=True),
     "resize": Task(
-        "the picture at another size or shape", frozenset({"size", "scale", "noise", "n"}), own=True, gentle=True
+        "the picture at another size or shape",
+        frozenset({"size", "scale", "noise", "n"}),
+        lambda finest: max(1, (finest + 1) // 2),
+        own=True,
+        gentle=True,
     ),
     "animate": Task("the picture moves", frozenset({"frames", "scale", "noise"}), lambda finest: 0, own=True),
 }
@@ -169,6 +174,7 @@ def _check_numbers(
             raise ConfigError(
                 f"colours is {colours}; it must be {MOST_COLOURS} or less, or 0 to leave them as they are."
             )
+    noise = TASKS[task].noise if noise is None else noise
     if n > 1 and not noise and task != "inpaint" and not (task == "resize" and scale == 0):
         raise ConfigError(
             f"Without noise the task {task} has one answer, and {n} were asked for; add noise, such as --noise 0.1."
@@ -204,12 +210,13 @@ def edit(
         scale: where chains start: 1 is freest, the finest nearest to what is given; "all" tries all of them. What suits the
             task when None.
         n: how many results.
-        noise: standard deviation of what is added to each start, so that results differ; for "animate" how much moves.
+        noise: standard deviation of what is added to each start, so that results differ; for "animate" how much moves. When
+            None 0.03 for "paint", and nothing for the others.
         factor: of "super-resolve", above 1.
         size: of "resize", (height, width).
         frames: of "animate".
-        colours: of "paint": of how many colours the run's picture is thought to be made, to which those of the drawing are
-            matched; 12 when None, and 0 leaves the drawing's own.
+        colours: of "paint" and "style": of how many colours the run's picture is thought to be made, to which those of what
+            is given are matched; 0 leaves its own. When None 12 for "paint", and "style" moves their mean and spread alone.
         keep_light: of "style": keep the light and dark of the picture, and take the colours alone.
         keep_size: enlarge the result to the size of the picture where it is larger than what the run has learned.
         seed: names all that is random.
@@ -266,16 +273,16 @@ def edit(
                 scales = _start(model, task, scale)
                 if size is not None:
                     _check_large(*size)
+                added = TASKS[task].noise if noise is None else noise
                 options: dict[str, Any] = {
                     "n": n,
-                    "noise": noise or 0.0,
+                    "noise": added,
                     "size": size,
                     "seed": seed,
-                    "gentle": TASKS[task].gentle and not noise,  # noise is mended by whole chains alone
+                    "gentle": TASKS[task].gentle and not added,  # noise is mended by whole chains alone
                     "progress": progress,
                 }
-                start = canvas.matched(COLOURS if colours is None else colours) if task == "paint" else canvas.small
-                made = _injected(model, start, scales, **options)
+                made = _injected(model, _coloured(canvas, task, colours), scales, **options)
                 made = _finished(canvas, task, made, mask=mask, keep_light=keep_light, keep_size=keep_size)
     large = task == "super-resolve" or made.shape[-2:] == canvas.whole.shape[-2:]
     given = canvas.whole if large else canvas.small
@@ -295,6 +302,15 @@ def _start(model: Any, task: str, scale: int | str | None) -> tuple[int, ...]:
     found = TASKS[task].start(finest) if scale is None else int(scale)
     model.check_scale(found, 0 if task in ("resize", "animate") else 1)
     return (found,)
+
+
+def _coloured(canvas: "Canvas", task: str, colours: int | None) -> "Tensor":
+    """Where chains start: what is given, for some tasks in the colours of the run's picture, which chains do not mend."""
+    if task == "style" and colours is None:
+        return canvas.recoloured()
+    if task in ("paint", "style"):
+        return canvas.matched(COLOURS if colours is None else colours)
+    return canvas.small
 
 
 def _injected(

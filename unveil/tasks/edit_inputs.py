@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
-from unveil.models.single_image_ebm.editing import blend, changed, match_palette, palette, soft_mask
+from unveil.models.single_image_ebm.editing import blend, changed, match_colours, match_palette, palette, soft_mask
 from unveil.pyramids import resize
 from unveil.tasks.pictures import read_picture
 
@@ -109,6 +109,10 @@ class Canvas:
     def matched(self, colours: int) -> Tensor:
         """The picture in the colours of the model's own; 0 leaves its colours."""
         return match_palette(self.small, palette(self.own, colours)) if colours else self.small
+
+    def recoloured(self) -> Tensor:
+        """The picture with the mean colour of the model's own, and colours as far from it."""
+        return match_colours(self.small, self.own)
 
     def blended(
         self, made: Tensor, mask: str | Path | Tensor | None, *, grow: float, sigma: float, keep_size: bool

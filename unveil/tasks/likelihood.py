@@ -9,6 +9,7 @@ from unveil.core.errors import ConfigError, DataError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.data.sources import check_source
 from unveil.recipes.choices import either
+from unveil.recipes.hat import HatSpec
 from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe
 from unveil.tasks.flow_parts import tell_untrained
@@ -75,12 +76,27 @@ def check_likelihood(
     Raises:
         ConfigError: a number out of range, or a model that has no likelihood.
     """
+    if isinstance(recipe.model, HatSpec):
+        raise ConfigError(
+            "The run is a hat-ebm: it gives an energy, and no likelihood; with --ood it says how strange pictures are to that."
+        )
     if not isinstance(recipe.model, DiffusionSpec | MultiResCNFSpec):
         raise ConfigError(
             f"The run is a {recipe.model.kind}, which gives no likelihood; give the run of a diffusion or of a flow."
         )
-    for name, value in (("n", 1 if n is None else n), ("batch", batch), ("probes", probes), ("draws", draws)):
-        check_whole(name, value)
+    check_whole("probes", probes)
+    check_whole("draws", draws)
+    check_which(n, batch, seed, split=split, shuffle=shuffle)
+
+
+def check_which(n: int | None, batch: int, seed: int, *, split: str, shuffle: int | None) -> None:
+    """Refuse a choice of pictures that cannot be.
+
+    Raises:
+        ConfigError: a number out of range, or a split that is none.
+    """
+    check_whole("n", 1 if n is None else n)
+    check_whole("batch", batch)
     check_seed(seed)
     if split not in SPLITS:
         raise ConfigError(f"There is no split {split!r}; take {either(SPLITS)}.")

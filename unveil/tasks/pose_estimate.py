@@ -15,7 +15,7 @@ from unveil.tasks.run import Run
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unveil.body import Body
+    from unveil.body import Body, Pose
     from unveil.body.estimation import PoseEstimate
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -36,6 +36,18 @@ class Estimated:
     estimates: "tuple[PoseEstimate, ...]" = field(repr=False)
     body: "Body" = field(repr=False)
     people: int
+
+    def standing(self, which: int = 0) -> "Pose":
+        """One of the poses with its lowest point on the floor, y = 0, and its pelvis above the origin.
+
+        As they were estimated bodies are where the camera sees them, metres before it and as high as it stands.
+        """
+        from unveil.body import Pose
+
+        pose = self.estimates[which].pose
+        skin = self.body(pose.rotations, pose.betas, pose.gender, pelvis=pose.pelvis).vertices[0]
+        below = pose.pelvis.new_tensor([float(pose.pelvis[0, 0]), float(skin[:, 1].min()), float(pose.pelvis[0, 2])])
+        return Pose(pose.rotations, pose.pelvis - below, pose.betas, pose.gender)
 
     def picture(self, image: "Tensor | None" = None) -> "Tensor":
         """The poses seen from the camera, the best first, after the picture with its points; (3, H, W) in [-1, 1]."""
@@ -103,7 +115,7 @@ def estimate(
     given = Path(given)
     check_estimating(given, None if image is None else Path(image))
     check_whole("person", person, 0)
-    shape = None if betas is None else shape_numbers(betas)  # type: ignore[arg-type]
+    shape = None if betas is None else shape_numbers(betas)
     if not isinstance(run, Run):
         check_poser(run)
 

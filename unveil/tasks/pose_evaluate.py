@@ -1,7 +1,7 @@
 """How well a run finds poses again, beside its refined answers, optimisation alone, and no answer at all."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from unveil.core.numbers import check_whole
 from unveil.tasks.pose_quality import PoseQuality, measure_poses
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unveil.body import Effectors, Pose
+    from unveil.models.pose_ik.protocols import Protocol
 
 ALONE = 50
 """Steps of refinement from the rest pose."""
@@ -73,6 +74,6 @@ def evaluate(
     for name, solver in solvers.items():
         with (report or Quiet()).bar(name) as bar:
             found[name] = measure_poses(
-                solver, opened, body, protocol, poses=poses, draws=draws, seed=seed, progress=bar
+                solver, opened, body, cast("Protocol", protocol), poses=poses, draws=draws, seed=seed, progress=bar
             )
     return found

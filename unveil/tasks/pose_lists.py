@@ -1,6 +1,6 @@
 """Effectors, and whose pose they are of, in JSON files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ def read_wish(path: str | Path) -> Wish:
     return Wish(effectors, betas, gender)
 
 
-def shape_numbers(betas: "tuple[float, ...] | list[float] | None") -> tuple[float, ...]:
+def shape_numbers(betas: Sequence[float] | None) -> tuple[float, ...]:
     """Ten numbers of a shape; those not given are 0.
 
     Raises:

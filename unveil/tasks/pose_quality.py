@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_seed, check_whole
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from unveil.body import Body, Effectors, Pose
     from unveil.core.protocols import Dataset
+    from unveil.models.pose_ik.protocols import Protocol
 
     Solver = Callable[[Effectors, Tensor, Tensor], Pose]
     """Effectors, shapes (B, 10) and genders (B,) to poses."""
@@ -50,7 +51,7 @@ def measure_poses(
     solve: "Solver",
     data: "Dataset",
     body: "Body",
-    protocol: str,
+    protocol: "Protocol",
     *,
     poses: int = 500,
     draws: int = 20,
@@ -95,7 +96,7 @@ def measure_poses(
         positions, world = truth.joints(body)
         for draw in range(draws):
             streams = Streams(seed, group).child(number * draws + draw)
-            asked = draw_effectors(protocol, positions, world, streams)  # type: ignore[arg-type]
+            asked = draw_effectors(protocol, positions, world, streams)
             with torch.no_grad():
                 made = solve(asked, truth.betas, truth.gender).to(rotations.device)
             found, turned = made.joints(body)
@@ -112,5 +113,5 @@ def measure_poses(
             if progress is not None:
                 progress(number * draws + draw + 1, len(groups) * draws)
     names = [one.name for one in fields(PoseQuality) if one.name != "protocol"]
-    means = {name: sum(sums[name]) / len(sums[name]) if name in sums else None for name in names}
-    return PoseQuality(protocol, **means)  # type: ignore[arg-type]
+    means: dict[str, Any] = {name: sum(sums[name]) / len(sums[name]) if name in sums else None for name in names}
+    return PoseQuality(protocol, **means)

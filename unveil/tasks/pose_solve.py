@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from unveil.body import Body, Effectors, Pose
 
 POSES = (".npz", ".bvh", ".glb", ".json")
-"""What a pose is written as."""
+"""What a pose is read from."""
+WRITTEN = (*POSES, ".obj", ".ply")
+"""What a pose is written as; the last two hold the skin alone."""
 REFINED = 10
 """Steps of refinement after the network."""
 _FARTHEST = 1000.0  # metres, beyond which single precision knows no millimetres
@@ -95,8 +97,9 @@ def solve(
         RunError: the run cannot be used.
     """
     check_whole("refine", refine, 0)
-    wish = read_wish(effectors) if isinstance(effectors, str | Path) else Wish(effectors)  # type: ignore[arg-type]
-    shape = shape_numbers(betas if betas is not None else wish.betas)  # type: ignore[arg-type]
+    wish = read_wish(effectors) if isinstance(effectors, str | Path) else Wish([])
+    given = wish.effectors if isinstance(effectors, str | Path) else effectors
+    shape = shape_numbers(betas if betas is not None else wish.betas)
     if not isinstance(run, Run):
         check_poser(run)
 
@@ -105,7 +108,7 @@ def solve(
     from unveil.body import Effectors, find_gender
     from unveil.body import refine as refined
 
-    asked = effectors if isinstance(effectors, Effectors) else Effectors.of(wish.effectors)
+    asked = given if isinstance(given, Effectors) else Effectors.of(given)
     if len(asked) != 1:
         raise ConfigError(f"Effectors of {len(asked)} poses were given; give those of one.")
     number = torch.tensor([find_gender(gender or wish.gender or "neutral")])
@@ -239,13 +242,18 @@ def _pose_of(path: "str | Path") -> "Pose":
 
 
 def write_pose(pose: "Pose", out: Path, body: "Body", effectors: "Effectors | None" = None) -> None:
-    """Write one pose as .npz, .bvh, .glb, or .json with its effectors; what is there is replaced."""
-    from unveil.body import GENDERS, BodyMotion, write_body_motion
+    """Write one pose as .npz, .bvh, .glb, its skin as .obj or .ply, or .json with its effectors; what is there is replaced."""
+    from unveil.body import GENDERS, BodyMotion, write_body_motion, write_surface
 
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix.lower() == ".json":
         joints = pose.joints(body)[0][0]
         out.write_text(json.dumps(plain_pose(pose, effectors, joints), indent=1) + "\n", encoding="utf-8")
         return
-    motion = BodyMotion(pose.rotations, pose.pelvis, pose.betas[0], GENDERS[int(pose.gender[0])])
+    gender = GENDERS[int(pose.gender[0])]
+    if out.suffix.lower() not in POSES:
+        skin = body(pose.rotations, pose.betas, pose.gender, pelvis=pose.pelvis).vertices[0]
+        write_surface(skin, body.faces, out)
+        return
+    motion = BodyMotion(pose.rotations, pose.pelvis, pose.betas[0], gender)
     write_body_motion(motion, out, body)

@@ -1,22 +1,26 @@
 """Move pictures that there are towards what a run knows: hide a part of them in noise, take it away, and refine the rest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.models.halving import last_time
+from unveil.recipes.diffusion import DiffusionSpec
 from unveil.recipes.distillation import DistilledSpec
 from unveil.recipes.hat import HatSpec
-from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.recipes.schema import Recipe
 from unveil.tasks.pictures import SLACK
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from unveil.core.random import Streams
+    from unveil.mcmc import TruncatedKernel
 
 BATCH = 64
 UNTIL = 0.4
@@ -29,7 +33,7 @@ class Refined:
 
     Attributes:
         images: (n, C, H, W) in [-1, 1].
-        given: the same before, at the run's size.
+        given: the same before, at the run's size, or at their own where they keep it.
     """
 
     images: "Tensor" = field(repr=False)
@@ -52,6 +56,7 @@ def check_refining(
     n: int | None = None,
     seed: int = 0,
     batch: int = BATCH,
+    keep_size: bool = False,
 ) -> None:
     """Refuse what cannot be refined so, before torch is loaded.
 
@@ -64,8 +69,17 @@ def check_refining(
             f"The run is a {spec.kind}, and pictures are moved by a diffusion, one that was distilled, or a Hat Diffusion EBM; "
             "give the run of one."
         )
-    if getattr(spec, "labels", False):
-        raise ConfigError("This run was trained with labels, and pictures are moved without; give one without labels.")
+    plain = spec.diffusion if isinstance(spec, DistilledSpec) else spec
+    if isinstance(plain, DiffusionSpec) and plain.labels and not plain.label_dropout:
+        raise ConfigError(
+            "This run has only seen pictures with their labels, and moving pictures tells it none; train one with "
+            "model.label_dropout above 0."
+        )
+    if keep_size and isinstance(spec, HatSpec):
+        raise ConfigError(
+            "The energy of a Hat Diffusion EBM judges pictures of one size as a whole; leave --keep-size out, or give the run "
+            "of a diffusion."
+        )
     if recipe.data.dimension is not None:
         raise ConfigError("The run is a model of points, not of pictures; give the run of a model of pictures.")
     for name, value, least in (("repeats", repeats, 0), ("n", 1 if n is None else n, 1), ("batch", batch, 1)):
@@ -96,6 +110,7 @@ def refine(
     n: int | None = None,
     seed: int = 0,
     batch: int = BATCH,
+    keep_size: bool = False,
     report: Report | None = None,
 ) -> Refined:
     """Move pictures towards what a run knows: rough drawings become pictures, samples of other models become better ones.
@@ -106,13 +121,15 @@ def refine(
     Args:
         run: a run, or its folder.
         images: a file, a folder or several files, brought to the run's size; or (n, C, H, W) in [-1, 1] of that size.
-        mask: a picture, bright where others may change; elsewhere they stay as they are.
+        mask: a picture, bright where others may change; elsewhere they stay as they are. It is brought to their size.
         until: of diffusions, how much is hidden: a step of the chain, or a time below 1; 0.4 when None.
         repeats: how often pictures are hidden and brought back; more go farther.
         steps: of the walk back, or of a Hat Diffusion EBM's chains, where 0 leaves them out; the run's own when None.
         n: use the first so many.
         seed: names all that is random.
         batch: pictures at a time; it does not change them.
+        keep_size: leave pictures, which must be of one size, at that size: a diffusion then looks at them through
+            overlapping windows of its own.
         report: told of progress.
 
     Raises:
@@ -123,7 +140,7 @@ def refine(
     Source: Meng et al. (2022), arXiv:2108.01073, for the diffusion; the Hat Diffusion EBM's kernel is the same step.
     """
     recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
-    check_refining(recipe, until=until, repeats=repeats, steps=steps, n=n, seed=seed, batch=batch)
+    check_refining(recipe, until=until, repeats=repeats, steps=steps, n=n, seed=seed, batch=batch, keep_size=keep_size)
 
     import torch
 
@@ -131,11 +148,12 @@ def refine(
 
     run, report = run if isinstance(run, Run) else load(run), report or Quiet()
     shape = shape_of(recipe, run.path)
-    given = _opened(images, shape, n)
+    given = _opened(images, shape, n, keep_size=keep_size)
+    shape = tuple(given.shape[1:])
     where = None if mask is None else (_opened(mask, (1, *shape[1:]), 1) > 0).float()
     spec, model = recipe.model, run.model
     device = next(model.parameters()).device
-    options = {"repeats": repeats, "mask": None if where is None else where.to(device)}
+    options: dict[str, Any] = {"repeats": repeats, "mask": None if where is None else where.to(device)}
     if isinstance(spec, HatSpec):
         options["steps"] = steps
     done = []
@@ -146,36 +164,43 @@ def refine(
             if isinstance(spec, HatSpec):
                 moved = model.refine(part, generator=streams, **options)
             else:
-                moved = _walked(recipe, model, part, streams, until, steps, **options)  # type: ignore[arg-type]
+                moved = _walked(_kernel_for(run, shape, until, steps), part, streams, **options)
             done.append(moved.cpu())
             progress(min(first + batch, len(given)), len(given))
     return Refined(torch.cat(done), given)
 
 
-def _walked(
-    recipe: Recipe,
-    model: "object",
-    x: "Tensor",
-    streams: "object",
-    until: float | None,
-    steps: int | None,
-    *,
-    repeats: int,
-    mask: "Tensor | None",
-) -> "Tensor":
-    """The kernel of a diffusion, or of one that was distilled, some times over."""
-    import torch
-
+def _kernel_for(run: Run, shape: tuple[int, ...], until: float | None, steps: int | None) -> "TruncatedKernel":
+    """The kernel of a diffusion, or of one that was distilled, for pictures of a shape."""
+    from unveil.covariance import on_plane
+    from unveil.inverse import blended
     from unveil.mcmc import TruncatedKernel
 
-    spec = recipe.model
+    spec, model = run.recipe.model, run.model
     if isinstance(spec, DistilledSpec):
-        kernel = model.kernel  # type: ignore[attr-defined]
+        kernel: TruncatedKernel = model.kernel
     else:
         assert isinstance(spec, DiffusionSpec)
         last = last_time(UNTIL if until is None else until, getattr(spec.schedule, "steps", None))
-        walk = steps or max(1, round(recipe.sampling.steps * last))
-        kernel = TruncatedKernel(model.denoise, model.schedule, last, walk)  # type: ignore[attr-defined]
+        walk = steps or max(1, round(run.recipe.sampling.steps * last))
+        kernel = TruncatedKernel(model.denoise, model.schedule, last, walk, model.cov)
+    own = tuple(model.shape)
+    if shape == own:
+        return kernel
+    size, known = (own[1], own[2]), kernel.denoise
+
+    def denoise(x_t: "Tensor", t: "Tensor") -> "Tensor":
+        return blended(lambda cut, _: known(cut, t), x_t, size, overlap=min(size) // 2, batch=BATCH)
+
+    return replace(kernel, denoise=denoise, cov=on_plane(kernel.cov, *shape[1:]))
+
+
+def _walked(
+    kernel: "TruncatedKernel", x: "Tensor", streams: "Streams", *, repeats: int, mask: "Tensor | None"
+) -> "Tensor":
+    """The step of a kernel, some times over."""
+    import torch
+
     at = x
     with torch.no_grad():
         for _ in range(repeats):
@@ -184,8 +209,14 @@ def _walked(
     return at
 
 
-def _opened(images: "str | Path | Tensor | Sequence[str | Path]", shape: tuple[int, ...], n: int | None) -> "Tensor":
-    """Pictures at the size of a run, (n, C, H, W)."""
+def _opened(
+    images: "str | Path | Tensor | Sequence[str | Path]",
+    shape: tuple[int, ...],
+    n: int | None,
+    *,
+    keep_size: bool = False,
+) -> "Tensor":
+    """Pictures at the size of a run, or at their own, (n, C, H, W)."""
     import torch
     from torch import Tensor
 
@@ -193,7 +224,7 @@ def _opened(images: "str | Path | Tensor | Sequence[str | Path]", shape: tuple[i
 
     if isinstance(images, Tensor):
         x = images[None] if images.ndim == 3 else images
-        if x.shape[1:] != shape:
+        if x.ndim != 4 or x.shape[1] != shape[0] or (x.shape[1:] != shape and not keep_size):
             raise ShapeError(f"The run's pictures are {tuple(shape)}; these are {tuple(x.shape[1:])}.")
         if not x.is_floating_point() or not len(x) or not bool((x.abs() <= 1 + SLACK).all()):
             raise DataError(
@@ -201,10 +232,11 @@ def _opened(images: "str | Path | Tensor | Sequence[str | Path]", shape: tuple[i
             )
         return x[:n].float().cpu()
     sources = [images] if isinstance(images, str | Path) else list(images)
+    size = None if keep_size else (shape[1], shape[2])
     opened = []
     for source in sources:
-        found = open_images(
-            source, size=(shape[1], shape[2]), channels=shape[0], split="all", crop="center", upsample=True
-        )
+        found = open_images(source, size=size, channels=shape[0], split="all", crop="center", upsample=True)
         opened.append(found.batch(range(min(len(found), n or len(found))))[0])
+    if len({x.shape for x in (batch[0] for batch in opened)}) > 1:
+        raise DataError("With --keep-size all pictures have one size; refine those of other sizes by themselves.")
     return torch.cat(opened)[:n]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.recipes.choices import Solver, either, near
+from unveil.recipes.distillation import DistilledSpec
+from unveil.recipes.hat import HatSpec
 from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.schema import BlindDenoiserSpec, DiffusionSpec, Recipe, RestorationSpec
 from unveil.tasks.enlarge import check_enlarging, enlarge
@@ -27,6 +29,7 @@ PUSHED = 0.1
 """The noise that Douglas-Rachford splitting then works with, for images in [-1, 1]."""
 ROUGH = 0.01
 """What a real blur differs by from the one that was named, taken for noise: at least, for images in [-1, 1]."""
+PRIORS = DiffusionSpec | BlindDenoiserSpec | RestorationSpec | HatSpec
 KINDS = {1: "a grey picture", 3: "a colour picture"}
 LEAST_WINDOW = 32
 ALIGN = 16
@@ -78,10 +81,20 @@ def check_restoring(
     """
     if isinstance(recipe.model, MultiResCNFSpec):
         check_enlarging(recipe.model, measurement, solver, window=window)
-    elif not isinstance(recipe.model, DiffusionSpec | BlindDenoiserSpec | RestorationSpec):
+    elif isinstance(recipe.model, DistilledSpec):
         raise ConfigError(
-            f"The run is a {recipe.model.kind}, which restores nothing; give the run of a diffusion, a denoiser or a "
-            "restoration model, such as one of photos-denoiser."
+            f"The run was distilled to {recipe.model.steps} of its steps and knows no other noise; give the run that it was "
+            "distilled from."
+        )
+    elif not isinstance(recipe.model, PRIORS):
+        raise ConfigError(
+            f"The run is a {recipe.model.kind}, which restores nothing; give the run of a diffusion, a denoiser, a "
+            "restoration model or a Hat Diffusion EBM, such as one of photos-denoiser."
+        )
+    if getattr(recipe.model, "labels", False) and not getattr(recipe.model, "label_dropout", 0):
+        raise ConfigError(
+            "This run has only seen pictures with their labels, and restoring tells it none; train one with "
+            "model.label_dropout above 0."
         )
     if recipe.data.dimension is not None:
         raise ConfigError("The run is a model of points, not of pictures; give the run of a model of pictures.")
@@ -118,8 +131,9 @@ def restore(
     continued by their mirror image and cut back.
 
     Args:
-        run: a run whose model is a prior of pictures: a diffusion, a denoiser or a restoration model; or a flow, which
-            draws the details of what was downsampled by itself.
+        run: a run whose model is a prior of pictures: a diffusion, of any noise, a denoiser, a restoration model or a Hat
+            Diffusion EBM, of which it is the truncated diffusion; or a flow, which draws the details of what was
+            downsampled by itself.
         image: the measured picture, a file or (C, H, W) in [-1, 1].
         operator: what was done to it, see `unveil.tasks.measurements.GRAMMAR`.
         degrade: take `image` for the clean picture: measure it first, then restore that.
@@ -197,21 +211,16 @@ def restore(
 
 def prior_of(run: Run, shape: tuple[int, ...], *, window: int | None = None) -> "Prior":
     """What a run knows of pictures, for pictures of a shape (C, H, W), whatever it is."""
-    from unveil.inverse.prior import DenoiserPrior
     from unveil.inverse.windows import Windows
 
     spec, data = run.recipe.model, run.recipe.data
     known = data.channels or shape[0]
-    match spec:
-        case BlindDenoiserSpec():
-            most = (window or WINDOW) // ALIGN * ALIGN
-            tall, wide = (min(most, -(-side // ALIGN) * ALIGN) for side in shape[1:])
-            overlap = min(64, *(min(side // 2, side - ALIGN) for side in (tall, wide)))
-            return Windows(run.model, (tall, wide), overlap=overlap, align=ALIGN, batch=1, channels=known)
-        case RestorationSpec():
-            prior: Prior = run.model.prior()
-        case _:
-            prior = DenoiserPrior(run.model.denoise, run.model.schedule, cov=run.model.cov)
+    if isinstance(spec, BlindDenoiserSpec):
+        most = (window or WINDOW) // ALIGN * ALIGN
+        tall, wide = (min(most, -(-side // ALIGN) * ALIGN) for side in shape[1:])
+        overlap = min(64, *(min(side // 2, side - ALIGN) for side in (tall, wide)))
+        return Windows(run.model, (tall, wide), overlap=overlap, align=ALIGN, batch=1, channels=known)
+    prior: Prior = run.model.prior()
     size = data.size or (WINDOW, WINDOW)
     if window is not None and window not in size:
         raise ConfigError(f"This run's network knows pieces of {size[1]} x {size[0]}; leave --window to it.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_seed, check_whole
@@ -57,6 +57,14 @@ class VideoModel(Protocol):
 
     def generate(self, batch: int, n: int, **walk: Any) -> "Tensor":
         """Clips of n frames from nothing."""
+        ...
+
+
+class LongVideoModel(VideoModel, Protocol):
+    """One that knows frames at several spacings, and makes long clips from the coarsest to the finest."""
+
+    def long_video(self, n: int, *, past: "Tensor | None", batch: int, **walk: Any) -> "Tensor":
+        """Clips of n frames, after a past if there is one."""
         ...
 
 
@@ -269,7 +277,7 @@ def _make(
 ) -> "Tensor":
     """What a model makes of the frames that it is told."""
     if sparse:
-        return model.long_video(n, past=told, batch=count, **walk)  # type: ignore[attr-defined]
+        return cast(LongVideoModel, model).long_video(n, past=told, batch=count, **walk)
     if told is None:
         return model.generate(count, n, **walk)
     if task == "interpolate":

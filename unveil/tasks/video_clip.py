@@ -68,7 +68,7 @@ def read_known(
     """
     if clip is None:
         return Given(None, None, FPS)
-    stride, before = recipe.data.stride, recipe.model.past  # type: ignore[union-attr]
+    stride, before = recipe.data.stride, getattr(recipe.model, "past", 0)
     held = [*range(before), *range(before + gap, known + gap)] if gap else list(range(known))
     ahead, behind = (n if task == "past" else 0), (n if task == "predict" else 0)
     need = known + gap

@@ -150,7 +150,7 @@ def draw(course: Course, out: Path, *, title: str = "") -> None:
     points, times = course.points.numpy(), course.times.numpy()
     places, velocities = (part.numpy() for part in course.arrows)
     axes.quiver(*places.T, *velocities.T, color="0.8", width=0.0025, zorder=0)
-    curve = LineCollection(np.stack([points[:-1], points[1:]], 1), cmap="viridis", linewidth=2.5, zorder=2)  # type: ignore[arg-type]
+    curve = LineCollection(list(np.stack([points[:-1], points[1:]], 1)), cmap="viridis", linewidth=2.5, zorder=2)
     curve.set_array(times[:-1])
     axes.add_collection(curve)
     dots = points[::FINE]

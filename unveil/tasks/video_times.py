@@ -160,8 +160,8 @@ def video_at(
     run = run if isinstance(run, Run) else load(run)
     model, shape = run.model, shape_of(recipe, run.path)
     count = spec.known if known_times is None else len(known_times)
-    if task == "interpolate":
-        given = read_whole(recipe, shape, clip, start, spec.window, number, report)  # type: ignore[arg-type]
+    if task == "interpolate" and clip is not None:
+        given = read_whole(recipe, shape, clip, start, spec.window, number, report)
         count = 0 if given.frames is None else len(given.frames)
     elif task == "generate":
         given, count = Given(None, None, FPS), 0

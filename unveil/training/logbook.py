@@ -100,7 +100,7 @@ class LogFile:
         self._path = run.log
         run.cut_log(size)
         with told_plainly(self._path):
-            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115
+            self._file = self._path.open("ab", buffering=0)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Add one line; numbers that are not finite become null."""

@@ -6,6 +6,7 @@ Nothing here imports torch, so that a command line can refuse a wrong folder at 
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -16,10 +17,8 @@ from typing import Any
 from unveil.core.errors import ExistsError, RunError
 from unveil.training.disk import PART, told_plainly, written_whole
 
-try:
+if sys.platform != "win32":  # there two trainings in one folder go unnoticed
     import fcntl
-except ImportError:  # not a POSIX system: two trainings in one folder go unnoticed there
-    fcntl = None  # type: ignore[assignment]
 
 _LOCK = "lock"
 _CHECKPOINT = re.compile(r"stage-(\d+)-step-(\d+)\.safetensors")
@@ -150,9 +149,9 @@ class RunFolder:
         """
         with told_plainly(self.state):
             self.state.mkdir(parents=True, exist_ok=True)
-            file = open(self.state / _LOCK, "a+", encoding="utf-8")  # noqa: SIM115
+            file = (self.state / _LOCK).open("a+", encoding="utf-8")
         with file:
-            if fcntl is not None:
+            if sys.platform != "win32":
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -54,7 +54,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         path.open("rb").close()  # the safetensors library calls missing whatever it may not open
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}.") from error
     except OSError as error:

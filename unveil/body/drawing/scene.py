@@ -90,6 +90,33 @@ def draw(
     return torch.from_numpy(picture.clip(0, 1) * 2 - 1).permute(2, 0, 1).float().contiguous()
 
 
+def seen_at(
+    places: Tensor,
+    figures: Figure | Sequence[Figure],
+    *,
+    height: int = 480,
+    width: int | None = None,
+    turn: float = 20.0,
+    tilt: float = 8.0,
+) -> tuple[Tensor, float]:
+    """Where places of the scene are in the picture that `draw` makes of the same figures with the same numbers.
+
+    Args:
+        places: (N, 3), metres.
+        figures: what is drawn.
+        height: see `draw`, and so are the others.
+
+    Returns:
+        Pixels to the right and down, (N, 2), and the focal length of the picture's camera in pixels. That camera looks
+        straight at the picture's middle.
+    """
+    figures = [figures] if isinstance(figures, Figure) else [figure for figure in figures if len(figure.faces)]
+    vertices = np.concatenate([figure.vertices.detach().cpu().double().numpy() for figure in figures])
+    camera = _camera(vertices, turn, tilt, height, width)
+    pixels, _ = camera.project(places.detach().cpu().double().numpy())
+    return torch.from_numpy(pixels / _FINER).float(), camera.scale / _FINER
+
+
 def _joined(figures: Sequence[Figure]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     vertices, faces, normals, colours, count = [], [], [], [], 0
     for figure in figures:

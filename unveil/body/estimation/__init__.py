@@ -8,7 +8,9 @@ from unveil.body.estimation.keypoint_fit import KeypointFit as KeypointFit
 from unveil.body.estimation.keypoints import Keypoints as Keypoints
 from unveil.body.estimation.keypoints import keypoints_of as keypoints_of
 from unveil.body.estimation.keypoints import read_keypoints as read_keypoints
+from unveil.body.estimation.marked import marker_places as marker_places
 from unveil.body.estimation.markers import BODY_25 as BODY_25
 from unveil.body.estimation.markers import COCO_17 as COCO_17
 from unveil.body.estimation.markers import MARKERS as MARKERS
 from unveil.body.estimation.markers import MEDIAPIPE_33 as MEDIAPIPE_33
+from unveil.body.estimation.markers import USUAL as USUAL

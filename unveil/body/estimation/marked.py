@@ -1,5 +1,6 @@
 """Marked points as what they say of a body's joints."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,6 +16,32 @@ from unveil.core.errors import ConfigError
 
 _NEAR, _FAR = 0.5, 50.0  # metres from the camera
 _LEAST = 3
+
+
+def marker_places(body: Body, pose: Pose, names: Sequence[str]) -> Tensor:
+    """Where points of posed bodies are, (B, K, 3), metres.
+
+    Args:
+        body: whose poses they are.
+        pose: of B bodies.
+        names: K of `MARKERS`.
+    """
+    positions, rot = pose.joints(body)
+    return _places(positions, rot, *_numbers(names))
+
+
+def _numbers(names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
+    """Of points: which joints they are the mean of, (K, 24), the first, (K,), and the offset in its frame, (K, 3)."""
+    markers = [MARKERS[name] for name in names]
+    mean = torch.zeros(len(markers), len(JOINTS))
+    for row, marker in enumerate(markers):
+        mean[row, list(marker.joints)] = 1 / len(marker.joints)
+    first = torch.tensor([marker.joints[0] for marker in markers])
+    return mean, first, torch.tensor([marker.offset for marker in markers])
+
+
+def _places(positions: Tensor, rot: Tensor, mean: Tensor, first: Tensor, offset: Tensor) -> Tensor:
+    return mean @ positions + (rot[:, first] @ offset[..., None]).squeeze(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +73,8 @@ class Marked:
     @classmethod
     def of(cls, keypoints: Keypoints, camera: Camera | None) -> "Marked":
         """What was marked in the picture of a camera, or in space."""
-        markers = [MARKERS[name] for name in keypoints.names]
-        mean = torch.zeros(len(markers), len(JOINTS))
-        for row, marker in enumerate(markers):
-            mean[row, list(marker.joints)] = 1 / len(marker.joints)
-        return cls(
-            keypoints,
-            camera,
-            mean,
-            torch.tensor([marker.joints[0] for marker in markers]),
-            torch.tensor([marker.offset for marker in markers]),
-            torch.tensor([marker.trust for marker in markers]) * keypoints.confidence,
-        )
+        trust = torch.tensor([MARKERS[name].trust for name in keypoints.names]) * keypoints.confidence
+        return cls(keypoints, camera, *_numbers(keypoints.names), trust)
 
     def __post_init__(self) -> None:
         alone = (self.mean.amax(1) > 0.99) & (self.trust > 0)
@@ -74,8 +91,7 @@ class Marked:
     def predicted(self, body: Body, pose: Pose) -> tuple[Tensor, Tensor]:
         """Where the marked points of posed bodies are, (B, K, 3), and their joints, (B, 24, 3)."""
         positions, rot = pose.joints(body)
-        turned = (rot[:, self.first] @ self.offset[..., None]).squeeze(-1)
-        return self.mean @ positions + turned, positions
+        return _places(positions, rot, self.mean, self.first, self.offset), positions
 
     def error(self, points: Tensor, unit: Tensor, blunt: float) -> Tensor:
         """The robust error, of what lies within centimetres about the square of decimetres."""

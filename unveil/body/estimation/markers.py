@@ -68,6 +68,9 @@ def _sides(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{side}_{part}" for part in parts for side in ("left", "right"))
 
 
+USUAL = ("nose", *_sides(("shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
+"""The points that tell of a pose, which people are asked to mark, in the order in which they are."""
+
 COCO_17 = ("nose", *_sides(("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
 BODY_25 = (
     *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist"),

@@ -9,3 +9,4 @@ from unveil.models.codec_diffusion.latents import to_codes as to_codes
 from unveil.models.codec_diffusion.latents import to_latents as to_latents
 from unveil.models.codec_diffusion.model import CodecDiffusion as CodecDiffusion
 from unveil.models.codec_diffusion.refiner import Refiner as Refiner
+from unveil.models.codec_diffusion.space import CodeSpace as CodeSpace

@@ -109,7 +109,7 @@ class Pictures:
     """Single pictures of a data set, spread evenly over it, each fetched when it is looked at.
 
     Args:
-        data: batches of pictures by index.
+        data: batches of pictures by index, or of clips, of each of which the middle frame is looked at.
         most: how many pictures at most.
     """
 
@@ -121,7 +121,8 @@ class Pictures:
 
     def __iter__(self) -> Iterator[Tensor]:
         for i in range(self._count):
-            yield self._data.batch([i * len(self._data) // self._count])[0][0]
+            x = self._data.batch([i * len(self._data) // self._count])[0][0]
+            yield x[len(x) // 2] if x.ndim == 4 else x
 
 
 def is_fitted(codec: Codec) -> bool:

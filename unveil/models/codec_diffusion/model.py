@@ -1,12 +1,10 @@
 """Diffusion on the codes of a classical codec: nothing is learned but the codebooks, and the network that denoises them."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unveil import samplers
@@ -21,12 +19,13 @@ from unveil.models.codec_diffusion.gumbel import draw, gumbel_softmax
 from unveil.models.codec_diffusion.kept_codec import KeptCodec
 from unveil.models.codec_diffusion.latents import disturbed, to_codes, to_latents, values_of
 from unveil.models.codec_diffusion.refiner import Refiner
+from unveil.models.codec_diffusion.space import CodeSpace
 from unveil.models.codec_diffusion.terms import Terms, missing_odds, noise_error
 from unveil.models.diffusion.checks import warn_of_range
 from unveil.models.diffusion.fingerprint import fingerprint, same
 from unveil.models.diffusion.places import Place, Places
 from unveil.models.diffusion.prediction import to_eps, to_x_hat
-from unveil.models.diffusion.sampling import evaluating
+from unveil.models.still import evaluating
 from unveil.samplers import Clip
 from unveil.schedules.grids import Spacing, draw_times, times_of
 
@@ -95,10 +94,7 @@ class CodecDiffusion(nn.Module):
         self.codes, self.min_snr, self.self_condition = codes, min_snr, self_condition
         self.relaxation, self.straight_through = relaxation, straight_through
         self.image_weight, self.cross_entropy, self.refiner = image_weight, cross_entropy, refiner
-        self.unit: int = codec.patch * getattr(net, "divisor", 1)
-        """What both sides of a picture are continued to a multiple of."""
-        tall, wide = (math.ceil(side / self.unit) * self.unit // codec.patch for side in shape[1:])
-        self.latent_shape = torch.Size((codec.planes, tall, wide))
+        self.space = CodeSpace(kept, shape, getattr(net, "divisor", 1))
         self.places = Places(schedule, "time", None, 1)
         self._range_checked = False
         self.register_buffer("process", self._process())
@@ -111,7 +107,12 @@ class CodecDiffusion(nn.Module):
     @property
     def size(self) -> int:
         """How many codes there are, K."""
-        return self.codec.codec.size
+        return self.space.size
+
+    @property
+    def latent_shape(self) -> torch.Size:
+        """Of the codes of a picture, (planes, h, w)."""
+        return self.space.latent_shape
 
     # -- pictures and codes -----------------------------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class CodecDiffusion(nn.Module):
         if refine and self.refiner is not None:
             with evaluating(self.refiner):
                 x = self.refiner(x)
-        return x[..., : self.shape[1], : self.shape[2]].clamp(-1, 1)
+        return self.space.cut(x)
 
     def _whole(self, x: Tensor) -> Tensor:
         """Pictures continued by their edges to the sides that the latents stand for."""
@@ -150,8 +151,7 @@ class CodecDiffusion(nn.Module):
         if not self._range_checked:  # once: looking costs a wait for the device
             warn_of_range(x)
             self._range_checked = True
-        tall, wide = (-side % self.unit for side in self.shape[1:])
-        return F.pad(x, (0, wide, 0, tall), mode="replicate") if tall or wide else x
+        return self.space.whole(x)
 
     # -- the network, seen through its parameterisation ---------------------------------------------------------------
 

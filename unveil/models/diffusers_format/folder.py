@@ -92,7 +92,7 @@ def write_diffusers(
     Args:
         folder: where to; it must not exist, or be empty, without `force`.
         unet: a network in the style "ddpm" with the sinusoidal embedding.
-        betas: beta_1 .. beta_L of the chain it was trained on, as many as its `time_scale`.
+        betas: beta_1 .. beta_L of the chain it was trained on, as many as its `time_scale`; (L,).
         image_size: one side, or height and width, of the pictures to sample.
         predict: what the network predicts.
         clip: whether the pipeline clips its estimates of the picture to [-1, 1].

@@ -16,6 +16,7 @@ from unveil.core.protocols import Batch, Covariance, Denoiser, Move, Progress, R
 from unveil.core.random import Streams, rand, randn, randn_like
 from unveil.core.shapes import expand_as
 from unveil.covariance import Identity
+from unveil.inverse import DenoiserPrior
 from unveil.models.diffusion.checks import (
     check_choices,
     check_covariance,
@@ -32,7 +33,8 @@ from unveil.models.diffusion.fingerprint import fingerprint, same
 from unveil.models.diffusion.loss import Distance, Reduction, Space, in_space, min_snr_weight, reduce
 from unveil.models.diffusion.places import Place, Places, harmonic_sigma
 from unveil.models.diffusion.prediction import Condition, Network, Predict, target, to_eps, to_x_hat
-from unveil.models.diffusion.sampling import Tabulated, evaluating, in_packs, sampler_named, takes_noise, times_for
+from unveil.models.diffusion.sampling import Tabulated, in_packs, sampler_named, takes_noise, times_for
+from unveil.models.still import evaluating, still
 from unveil.samplers import Clip, Likelihood, Watch, encode, guided, log_likelihood
 from unveil.samplers.walk import telling
 from unveil.schedules.grids import Spacing, draw_times, even
@@ -74,7 +76,7 @@ class Diffusion(nn.Module):
         net: nn.Module,
         schedule: Schedule,
         shape: Sequence[int],
-        cov: Covariance = Identity(),  # noqa: B008
+        cov: Covariance = Identity(),
         *,
         predict: Predict = "eps",
         space: Space | None = None,
@@ -220,8 +222,7 @@ class Diffusion(nn.Module):
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
-        count = steps if isinstance(steps, int) else steps["train"]
-        return [Stage("train", {"model": self}, count, self.moves)]
+        return [Stage.only({"model": self}, steps, self.moves)]
 
     # -- sampling ---------------------------------------------------------------------------------------------------
 
@@ -244,6 +245,15 @@ class Diffusion(nn.Module):
                 "Guidance needs a model that has seen data without labels; train with a label_dropout above 0."
             )
         return guided(conditional, partial(self.denoise, label=None, places=places, net=net), guidance)
+
+    def prior(self, *, net: Network | None = None, **levels: Any) -> DenoiserPrior:
+        """This model as a prior for inverse problems: images that are not scaled, (B, C, H, W).
+
+        Args:
+            net: as for `denoise`.
+            levels: what else `DenoiserPrior` takes: `levels`, `largest`.
+        """
+        return DenoiserPrior(self.denoiser(net=net), self.schedule, cov=self.cov, **levels)
 
     @property
     def device(self) -> torch.device:
@@ -367,14 +377,8 @@ class Diffusion(nn.Module):
         label = checked_labels(label, len(x), self.classes, self.device)
         length = getattr(self.schedule, "steps", None)
         options.setdefault("t_eps", 1 / length if length else 1e-5)
-        for parameter in (trainable := [p for p in self.parameters() if p.requires_grad]):
-            parameter.requires_grad_(False)  # only the derivative in x is wanted
-        try:
-            with evaluating(self):
-                return log_likelihood(self.denoiser(label), x.double(), self.schedule, cov=self.cov, **options)
-        finally:
-            for parameter in trainable:
-                parameter.requires_grad_(True)
+        with still(self):  # only the derivative in x is wanted
+            return log_likelihood(self.denoiser(label), x.double(), self.schedule, cov=self.cov, **options)
 
     # -- weights know the noise they were trained with ----------------------------------------------------------------
 

@@ -1,13 +1,12 @@
 """Samplers by name, and the grid of times that each one walks."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unveil import samplers
 from unveil.core.errors import ConfigError
@@ -134,16 +133,3 @@ def in_packs(walk: Callable[[Tensor, Tensor | None, Any], Tensor], x: Tensor, la
         told = net.rows(rows) if net is not None else None
         done.append(walk(x[rows].double(), known, told)[: len(x) - first].to(x.dtype))
     return torch.cat(done)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Leave out dropout while the block lasts."""
-    modes = {module: module.training for module in model.modules() if module.training}
-    if modes:
-        model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

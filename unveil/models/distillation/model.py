@@ -18,9 +18,9 @@ from unveil.core.shapes import mean_per_sample
 from unveil.mcmc import TruncatedKernel
 from unveil.models.diffusion import Diffusion
 from unveil.models.diffusion.checks import check_sampling, checked_labels
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.distillation.target import two_steps_in_one
 from unveil.models.halving import rounds
+from unveil.models.still import evaluating
 from unveil.samplers import Clip, Watch, ddim
 from unveil.samplers.walk import telling
 
@@ -146,7 +146,7 @@ class Distilled(nn.Module):
     @property
     def kernel(self) -> TruncatedKernel:
         """A step that hides data up to `until` and takes the noise away in the student's steps."""
-        return TruncatedKernel(self.student.denoise, self.schedule, self.until, self.steps)
+        return TruncatedKernel(self.student.denoise, self.schedule, self.until, self.steps, self.student.cov)
 
     def carry(self, x_t: Tensor, label: Tensor | None = None) -> Tensor:
         """Carry states at the time `until`, (B, ...), to data, in the student's steps; a graph is kept."""

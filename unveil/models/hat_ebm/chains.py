@@ -1,13 +1,11 @@
 """The chains that refine: of what is added to a sample, and of its latents."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch import Tensor
 
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_whole
@@ -112,9 +110,7 @@ def refine_residual(
     """
     move = chain.move()
     start = y
-    project: Callable[[Tensor], Tensor] | None = None
-    if mask is not None:
-        project = lambda moved: torch.where(mask > 0, moved, start)
+    project = None if mask is None else lambda moved: torch.where(mask > 0, moved, start)
     told: Watch | None = None if watch is None else lambda done, total, at: watch(done, total, base + at)
     return langevin(
         lambda y: energy(base + y),
@@ -182,23 +178,6 @@ def refine_both(
         traces=traces,
     )
     return z, y
-
-
-@contextmanager
-def still(*modules: nn.Module) -> Iterator[None]:
-    """Let networks be plain functions while the block lasts: evaluation mode, no weights' gradients, norms worked out once."""
-    modes = {part: part.training for module in modules for part in module.modules()}
-    learning = [value for module in modules for value in module.parameters() if value.requires_grad]
-    for module in modules:
-        module.eval().requires_grad_(False)
-    try:
-        with parametrize.cached():
-            yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
-        for value in learning:
-            value.requires_grad_(True)
 
 
 def _check_above_zero(**numbers: float) -> None:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +13,17 @@ from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
 from unveil.core.random import Streams, randn_like
+from unveil.inverse import DenoiserPrior
 from unveil.mcmc import TruncatedKernel
 from unveil.mcmc.langevin import Watch
 from unveil.models.distillation import Distilled
-from unveil.models.hat_ebm.chains import Chain, LatentMove, refine_both, refine_residual, still
+from unveil.models.hat_ebm.chains import Chain, LatentMove, refine_both, refine_residual
 from unveil.models.hat_ebm.given import check_images, spread
 from unveil.models.hat_ebm.health import Health
 from unveil.models.hat_ebm.options import Lengths, Objective
 from unveil.models.hat_ebm.pairs import Pairs, draw_latents, noise_of
 from unveil.models.hat_ebm.training import stage_one, stage_two
+from unveil.models.still import still
 from unveil.samplers.walk import telling
 from unveil.schedules.grids import draw_times
 
@@ -70,10 +72,10 @@ class HatEBM(nn.Module):
         *,
         one: Chain,
         two: Chain | None = None,
-        latent_move: LatentMove = LatentMove(),  # noqa: B008
+        latent_move: LatentMove = LatentMove(),
         bank: int = 2000,
-        objective: Objective = Objective(),  # noqa: B008
-        lengths: Lengths = Lengths(),  # noqa: B008
+        objective: Objective = Objective(),
+        lengths: Lengths = Lengths(),
     ) -> None:
         super().__init__()
         for name, part in (("generator", generator), ("energy", energy)):
@@ -96,7 +98,7 @@ class HatEBM(nn.Module):
         self.one, self.two, self.latent_move = one, two or one, latent_move
         self.objective, self.lengths = objective, lengths
         self.shape, self.classes = distilled.shape, None
-        self.latent = int(generator.latent)  # type: ignore[arg-type]
+        self.latent = cast(int, generator.latent)
         self.pairs, self.health = Pairs(bank, self.shape, self.latent), Health()
         self.register_buffer("reached", torch.zeros((), dtype=torch.int64))
         self._seen: Tensor | None = None
@@ -124,6 +126,11 @@ class HatEBM(nn.Module):
     def generate_joined(self, z: Tensor) -> Tensor:
         """G of latents that are one vector."""
         return self.generate(z[:, : self.latent], z[:, self.latent :].unflatten(1, self.shape))
+
+    def prior(self) -> DenoiserPrior:
+        """The truncated diffusion as a prior for inverse problems, up to the noise that it has learned to take away."""
+        alpha, sigma = self.diffusion.schedule(torch.tensor(self.distilled.until, dtype=torch.float64))
+        return self.diffusion.prior(largest=float(sigma / alpha))
 
     # -- training ---------------------------------------------------------------------------------------------------
 
@@ -175,7 +182,7 @@ class HatEBM(nn.Module):
                 f"This run has not been trained through stage {'two' if needed == 2 else 'one'}"
                 + ("; take --stage one, proposal or kernel." if reached else ": go on with unveil train RUN --resume.")
             )
-        return part  # type: ignore[return-value]
+        return cast(Part, part)
 
     @torch.no_grad()
     def sample(
@@ -294,6 +301,25 @@ class HatEBM(nn.Module):
                 )
                 at = at + y
         return kept(self._shown(at))
+
+    def judge(self, x: Tensor, *, stage: Literal["one", "two"] | None = None) -> Tensor:
+        """The energy of images that there are, (B, ...) -> (B,): low where data are, as far as the chains have come.
+
+        Args:
+            x: pictures in [-1, 1].
+            stage: whose energy; that of the last that was trained when None.
+
+        Raises:
+            ShapeError: images of another shape than the model's.
+            DataError: they are not floating point numbers in [-1, 1].
+            ConfigError: that energy was not trained.
+        """
+        check_images(x, self.shape)
+        energy = self.energy_two if self.part_for(stage) == "two" else self.energy
+        assert energy is not None
+        with still(self):
+            found: Tensor = energy(x.to(self.device, self.pairs.z.dtype))
+        return found
 
     def preview(self) -> Tensor:
         """Pictures of how training goes: of the proposal, of the kernel and of the chains, a row each, of the same latents.

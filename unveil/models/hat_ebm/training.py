@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from unveil.core.protocols import Batch, Move
-from unveil.core.random import Streams, randn_like
+from unveil.core.random import Randomness, Streams, randn_like
 from unveil.core.shapes import mean_per_sample
 from unveil.mcmc import Bank, Trace
-from unveil.models.hat_ebm.chains import refine_both, refine_residual, still
+from unveil.models.hat_ebm.chains import refine_both, refine_residual
 from unveil.models.hat_ebm.pairs import draw_latents, noise_of
+from unveil.models.still import still
 
 if TYPE_CHECKING:
     from unveil.models.hat_ebm.model import HatEBM
@@ -26,8 +27,8 @@ def fill_pairs(model: "HatEBM", streams: Streams) -> None:
     """Begin the bank with what generator and kernel make of fresh latents."""
 
     @torch.no_grad()
-    def fresh(n: int, generator: object) -> dict[str, Tensor]:
-        z, seed = draw_latents(n, model.latent, generator, model.device)  # type: ignore[arg-type]
+    def fresh(n: int, generator: Randomness) -> dict[str, Tensor]:
+        z, seed = draw_latents(n, model.latent, generator, model.device)
         return {"x": model.generate(z, noise_of(seed, model.shape, model.device)), "z": z, "seed": seed}
 
     with still(model):

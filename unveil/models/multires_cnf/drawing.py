@@ -10,8 +10,8 @@ from unveil.core.errors import ConfigError, DivergenceError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Progress
 from unveil.core.random import Streams, randn
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.multires_cnf.preprocessing import unlogit
+from unveil.models.still import evaluating
 from unveil.ode import Solver
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from torch import Tensor
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.multires_cnf.drawing import not_finite
 from unveil.models.multires_cnf.flow import Probe
+from unveil.models.still import evaluating
 from unveil.ode import Solver
 
 if TYPE_CHECKING:

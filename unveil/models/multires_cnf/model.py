@@ -17,7 +17,6 @@ from unveil.core.numbers import check_amount, check_whole
 from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
 from unveil.core.random import Streams, randn, randn_like
 from unveil.core.shapes import sum_per_sample
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.multires_cnf.critic import Critic
 from unveil.models.multires_cnf.drawing import enlarged, grown, images, steps_of
 from unveil.models.multires_cnf.flow import Encoded, ResolutionFlow
@@ -26,6 +25,7 @@ from unveil.models.multires_cnf.likelihood import Trace, terms
 from unveil.models.multires_cnf.preprocessing import Levels
 from unveil.models.multires_cnf.pyramid import Level, Pyramid
 from unveil.models.multires_cnf.training import Training
+from unveil.models.still import evaluating
 from unveil.ode import Solver
 from unveil.samplers import Likelihood
 
@@ -54,9 +54,9 @@ class MultiResolutionCNF(nn.Module):
         pyramid: Pyramid,
         flows: Sequence[ResolutionFlow],
         *,
-        levels: Levels = Levels(),  # noqa: B008
-        training: Training = Training(),  # noqa: B008
-        solver: Solver = Solver(),  # noqa: B008
+        levels: Levels = Levels(),
+        training: Training = Training(),
+        solver: Solver = Solver(),
         noise: Noise = "multi-resolution",
     ) -> None:
         super().__init__()

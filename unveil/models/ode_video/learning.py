@@ -51,7 +51,7 @@ class Learning:
     agreement: float = 1.0
     stop: Stop = "none"
     autoencode: float = 0.0
-    solver: Solver = Solver("rk4", steps=1)  # noqa: RUF009
+    solver: Solver = Solver("rk4", steps=1)
 
     def __post_init__(self) -> None:
         check_whole("window", self.window, 2)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,6 @@ from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
 from unveil.core.random import Streams, randn, randn_like
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.ode_video.encoders import Encoded, Encoder
 from unveil.models.ode_video.given import (
     Times,
@@ -26,6 +26,7 @@ from unveil.models.ode_video.learning import Learning
 from unveil.models.ode_video.long_clips import blended, concerned, windows
 from unveil.models.ode_video.objectives import bound, certain, compared, hidden, quality
 from unveil.models.ode_video.path import states_at
+from unveil.models.still import evaluating
 from unveil.ode import Solver
 
 _FRAMES = 512  # that are decoded at a time where nothing is trained
@@ -60,11 +61,11 @@ class ODEVideo(nn.Module):
         dynamics: nn.Module,
         decoder: nn.Module,
         shape: Sequence[int],
-        learning: Learning = Learning(),  # noqa: B008
-        solver: Solver = Solver("dopri5", rtol=1e-5, atol=1e-5),  # noqa: B008
+        learning: Learning = Learning(),
+        solver: Solver = Solver("dopri5", rtol=1e-5, atol=1e-5),
     ) -> None:
         super().__init__()
-        state = int(dynamics.state)  # type: ignore[arg-type]
+        state = cast(int, dynamics.state)
         if state < encoder.latent:
             raise ConfigError(
                 f"The ODE moves {state} numbers, and the encoder tells {encoder.latent}; give it as many."
@@ -218,9 +219,8 @@ class ODEVideo(nn.Module):
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
-        count = steps if isinstance(steps, int) else steps["train"]
         shown = ("psnr_known",) if self.learning.objective == "reconstruct" else ("psnr_future",)
-        return [Stage("train", {"model": self}, count, self.moves, shown)]
+        return [Stage.only({"model": self}, steps, self.moves, shown)]
 
     # -- frames at any time ---------------------------------------------------------------------------------------------
 
@@ -276,26 +276,26 @@ class ODEVideo(nn.Module):
             progress(1, 1)
         return x if trajectories is None else x.unflatten(0, (-1, several))
 
-    def predict(self, past: Tensor, n: int, **options: object) -> Tensor:
+    def predict(self, past: Tensor, n: int, **options: Any) -> Tensor:
         """The n frames after a past, (B, p or more, C, H, W), of which the last p are read; options as for `frames_at`."""
         check_whole("n", n)
         past = self._enough(past, "past")[:, -self.p :]
-        return self.frames_at(past, torch.arange(self.p, self.p + n).double(), **options)  # type: ignore[arg-type]
+        return self.frames_at(past, torch.arange(self.p, self.p + n).double(), **options)
 
-    def predict_past(self, future: Tensor, n: int, **options: object) -> Tensor:
+    def predict_past(self, future: Tensor, n: int, **options: Any) -> Tensor:
         """The n frames before a future, (B, p or more, C, H, W), of which the first p are read.
 
         The ODE is followed back in time, which training does not try; where paths run together forwards, errors grow.
         """
         check_whole("n", n)
         future = self._enough(future, "future")[:, : self.p]
-        return self.frames_at(future, torch.arange(-n, 0).double(), **options)  # type: ignore[arg-type]
+        return self.frames_at(future, torch.arange(-n, 0).double(), **options)
 
-    def reconstruct(self, video: Tensor, **options: object) -> Tensor:
+    def reconstruct(self, video: Tensor, **options: Any) -> Tensor:
         """A video as its path gives it, frame for frame."""
         return self.interpolate(video, 1, **options)
 
-    def interpolate(self, video: Tensor, factor: int = 2, **options: object) -> Tensor:
+    def interpolate(self, video: Tensor, factor: int = 2, **options: Any) -> Tensor:
         """A video at `factor` times the frame rate: (B, T, C, H, W) -> (B, (T - 1) factor + 1, C, H, W).
 
         Every factor-th frame is what factor 1 gives. All else is as for `along`.
@@ -305,7 +305,7 @@ class ODEVideo(nn.Module):
         """
         check_whole("factor", factor)
         at = torch.arange((video.shape[1] - 1) * factor + 1, dtype=torch.float64) / factor
-        return self.along(video, at, **options)  # type: ignore[arg-type]
+        return self.along(video, at, **options)
 
     @torch.no_grad()
     def along(
@@ -343,9 +343,9 @@ class ODEVideo(nn.Module):
                     progress(number + 1, len(spans))
             return self.decode(blended(parts, spans, at))
 
-    def generate(self, batch: int, n: int | None = None, **options: object) -> Tensor:
+    def generate(self, batch: int, n: int | None = None, **options: Any) -> Tensor:
         """Videos of n frames from nothing, (batch, n, C, H, W); as long as training clips where n is None."""
-        return self.sample(batch, frames=n, **options)  # type: ignore[arg-type]
+        return self.sample(batch, frames=n, **options)
 
     @torch.no_grad()
     def sample(

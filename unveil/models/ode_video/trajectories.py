@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.ode_video.given import Times, checked_query
 from unveil.models.ode_video.model import ODEVideo
+from unveil.models.still import evaluating
 
 
 class Trajectory(NamedTuple):

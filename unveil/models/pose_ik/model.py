@@ -17,10 +17,10 @@ from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.protocols import Batch, Move, Randomness, Stage
 from unveil.core.random import Streams
 from unveil.geometry import axis_angle_to_matrix, matrix_from_6d
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.pose_ik.drawing import Asked, ask, draw_counts, draw_joints
 from unveil.models.pose_ik.learning import Learning
 from unveil.models.pose_ik.losses import Placed, pose_loss
+from unveil.models.still import evaluating
 from unveil.networks.pose_net import PoseNet
 
 _USUAL = 5  # numbers of a shape that a human may have
@@ -64,7 +64,7 @@ class PoseIK(nn.Module):
         self,
         net: PoseNet,
         body: Body,
-        learning: Learning = Learning(),  # noqa: B008
+        learning: Learning = Learning(),
         gender: Literal["one-hot", "number"] = "one-hot",
     ) -> None:
         super().__init__()
@@ -140,10 +140,11 @@ class PoseIK(nn.Module):
         self, pose: Tensor, streams: Streams, betas: Tensor | None, gender: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         how = self.learning.bodies
-        if how != "drawn" and (betas is None or gender is None):
-            raise ConfigError(f"Bodies are {how}, and the data tells none; train with model.bodies=drawn.")
-        if how == "given":
-            return betas, gender  # type: ignore[return-value]
+        if betas is None or gender is None:
+            if how != "drawn":
+                raise ConfigError(f"Bodies are {how}, and the data tells none; train with model.bodies=drawn.")
+        elif how == "given":
+            return betas, gender
         z = streams.randn((len(pose), _SHAPES)).clamp(-_LARGEST, _LARGEST).to(pose)
         own = torch.tensor([GENDERS.index(name) for name in self.body.genders])
         drawn = own[(streams.rand((len(pose),)) * len(own)).long()].to(pose.device)
@@ -166,8 +167,7 @@ class PoseIK(nn.Module):
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
-        count = steps if isinstance(steps, int) else steps["train"]
-        return [Stage("train", {"model": self}, count, self.moves, ("mpjpe",))]
+        return [Stage.only({"model": self}, steps, self.moves, ("mpjpe",))]
 
     # -- use ----------------------------------------------------------------------------------------------------------
 

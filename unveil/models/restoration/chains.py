@@ -19,7 +19,7 @@ _EARLIEST = 1e-3
 def noise_levels(
     steps: int, spacing: Spacing = "linear", limits: tuple[float, float] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Alpha and sigma of levels 0 .. steps, float64, with alpha^2 + sigma^2 = 1; level 0 holds noise of 1e-4.
+    """Alpha and sigma of levels 0 .. steps, (steps + 1,), float64, with alpha^2 + sigma^2 = 1; level 0 holds noise of 1e-4.
 
     Args:
         steps: how many levels after the first.

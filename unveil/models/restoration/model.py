@@ -15,11 +15,11 @@ from unveil.core.protocols import Batch, Move, Progress, Randomness, Stage
 from unveil.core.random import Streams, rand, randn
 from unveil.models.diffusion.checks import warn_of_range
 from unveil.models.diffusion.fingerprint import same
-from unveil.models.diffusion.sampling import evaluating
 from unveil.models.restoration.bridges import Bridges
 from unveil.models.restoration.degradation import Degradation
 from unveil.models.restoration.priors import MMSE, LearnedPrior
 from unveil.models.restoration.solver_prior import RestorationPrior
+from unveil.models.still import evaluating
 
 Sampling = Literal["prior", "posterior"]
 Match = Literal["level", "data"]
@@ -192,8 +192,7 @@ class Restoration(nn.Module):
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"; its players are the generator and those of the prior."""
-        count = steps if isinstance(steps, int) else steps["train"]
-        return [Stage("train", {**self.learned.players(), "generator": self.generator}, count, self.moves)]
+        return [Stage.only({**self.learned.players(), "generator": self.generator}, steps, self.moves)]
 
     def _check_data(self, x: Tensor) -> None:
         if x.shape[1:] != self.shape:

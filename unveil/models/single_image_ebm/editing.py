@@ -12,6 +12,8 @@ _FEW = 20_000
 """Pixels that palettes are found on, at most."""
 _ROUNDS = 50
 _LUMA = (0.299, 0.587, 0.114)
+_LEAST_SPREAD = 0.02
+"""Standard deviation of colours, of 2, below which a picture's are taken for one."""
 
 
 def palette(image: Tensor, colours: int) -> Tensor:
@@ -63,6 +65,37 @@ def match_palette(drawing: Tensor, colours: Tensor) -> Tensor:
         )
     nearest = torch.cdist(drawing.flatten(1).T, colours.to(drawing)).argmin(1)
     return colours.to(drawing)[nearest].T.reshape(drawing.shape)
+
+
+def match_colours(picture: Tensor, like: Tensor) -> Tensor:
+    """Move the colours of a picture (C, H, W) to those of another, (C, H', W'), light in the place of light.
+
+    Their mean and covariance become the other's, by the linear map that moves them least; what leaves [-1, 1] is clipped.
+
+    Raises:
+        ShapeError: the other has other channels.
+
+    Source: Pitie and Kokaram (2007), The linear Monge-Kantorovitch linear colour mapping.
+    """
+    if picture.shape[0] != like.shape[0]:
+        raise ShapeError(
+            f"The colours of a picture of shape {tuple(like.shape)} do not fit one of {tuple(picture.shape)}; both need the "
+            "same channels."
+        )
+    given, goal = (x.flatten(1).double() for x in (picture, like))
+    middle, aim = given.mean(1, keepdim=True), goal.mean(1, keepdim=True)
+    least = _LEAST_SPREAD**2 * torch.eye(len(given), dtype=torch.float64, device=given.device)
+    here, there = (torch.cov(x).reshape(least.shape) + least for x in (given, goal))
+    spread = _root(here)
+    back = torch.linalg.inv(spread)
+    moved = back @ _root(spread @ there @ spread) @ back @ (given - middle) + aim
+    return moved.view(picture.shape).to(picture).clamp(-1, 1)
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """The square root of a symmetric matrix without negative eigenvalues."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors @ values.clamp(min=0).sqrt().diag() @ vectors.T
 
 
 def soft_mask(mask: Tensor, grow: float, sigma: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -65,8 +66,7 @@ class EnergyPyramid(nn.Module):
         if train_crop is not None:
             check_whole("train_crop", train_crop, energies[0].field)
         check_corruption(corruption)
-        self.energies: list[PatchEnergy]
-        self.energies = nn.ModuleList(energies)  # type: ignore[assignment]
+        self.energies = cast(list[PatchEnergy], nn.ModuleList(energies))
         self.sizes: list[Size] = [(int(h), int(w)) for h, w in sizes]
         self.chain, self.finer_chain, self.step_size, self.noise = chain, finer_chain, step_size, noise
         self.recovery_weight, self.clean_factor = recovery_weight, clean_factor

@@ -1,6 +1,6 @@
 """What energies of one image are used for: samples of any size, pictures changed, filled, enlarged and set in motion."""
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -140,7 +140,7 @@ class UsablePyramid(EnergyPyramid):
         """
         self._check_picture(image)
         if scale == "all":
-            options = {
+            options: dict[str, Any] = {
                 "mask": mask,
                 "steps": steps,
                 "gentle": gentle,
@@ -148,10 +148,8 @@ class UsablePyramid(EnergyPyramid):
                 "inject_noise": inject_noise,
                 "size": size,
             }
-            return [
-                self.inject(image, each, **options, generator=generator, tile=tile, progress=progress)  # type: ignore
-                for each in range(1, self._usable())
-            ]
+            options |= {"generator": generator, "tile": tile, "progress": progress}
+            return [cast(Tensor, self.inject(image, each, **options)) for each in range(1, self._usable())]
         self.check_scale(scale)
         sizes = self.sizes_for(size)
         image = image.to(self.device, torch.float32)
@@ -241,7 +239,8 @@ class UsablePyramid(EnergyPyramid):
             mask: (1, 1, H, W), 1 in the hole and 0 elsewhere.
             n: how many fillings.
             generator: one stream per filling is drawn from it.
-            steps: of each chain; when None as in training, and half as many again from noise at scale 0.
+            steps: of each chain; when None as in training at scale 0, and half as many again from noise, but half as many at
+                finer ones, where more of them draw dark lines along the edge of the hole.
             noise: standard deviation of what each step adds.
             start_scale: 0 begins with noise in the hole; a higher one with the mean colours around it.
             tile: see `run`.
@@ -276,6 +275,7 @@ class UsablePyramid(EnergyPyramid):
             start_scale,
             sizes,
             steps=steps,
+            gentle=True,
             settle=start_scale == 0,
             noise=noise,
             generator=streams,
@@ -322,8 +322,9 @@ class UsablePyramid(EnergyPyramid):
             start = resize(corrupted(self.pyramid[0], self.corruption), sizes[0])
         else:
             start = self._blurred(self.pyramid[len(sizes) - 1], start_scale, sizes)
-        field = recovery_field(frames, sizes[start_scale], pull=pull, smoothness=smoothness, generator=generator)
-        x = (start + strength * field.to(start)).clamp(-1, 1)
+        coarse = sizes[max(0, start_scale - 1)]  # no chain has learned to mend anything finer
+        field = recovery_field(frames, coarse, pull=pull, smoothness=smoothness, generator=generator)
+        x = (start + strength * resize(field.to(start), sizes[start_scale])).clamp(-1, 1)
         return self.climb(x, start_scale, sizes, gentle=True, tile=tile, progress=progress)
 
     def _blended(self, out: Tensor, image: Tensor, mask: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """How one network learns blocks of frames, told those around them at random."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from unveil.core.errors import RunError
 from unveil.core.protocols import Batch, Covariance, Move, Randomness, Schedule, Stage
 from unveil.covariance import Identity
+from unveil.models.codec_diffusion import CodeSpace, KeptCodec
 from unveil.models.diffusion import Diffusion
 from unveil.models.video_diffusion.folding import fold
 from unveil.models.video_diffusion.given import checked_clips
@@ -27,12 +28,15 @@ class LearningClips(nn.Module):
         schedule: Schedule,
         shape: Sequence[int],
         layout: Layout,
-        cov: Covariance = Identity(),  # noqa: B008
+        cov: Covariance = Identity(),
+        *,
+        codec: KeptCodec | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.layout, self.shape = layout, torch.Size(shape)
-        channels, *sides = shape
+        self.layout, self.shape, self.codec = layout, torch.Size(shape), codec
+        self.space = None if codec is None else CodeSpace(codec, shape, getattr(net, "divisor", 1))
+        channels, *sides = self.state_shape
         self.diffusion = Diffusion(net, schedule, (layout.k * channels, *sides), cov, **options)
         self.register_buffer("plan", self._plan())
 
@@ -66,6 +70,32 @@ class LearningClips(nn.Module):
         """Where the model is."""
         return self.diffusion.device
 
+    # -- frames, and what is diffused of them -------------------------------------------------------------------------
+
+    @property
+    def state_shape(self) -> torch.Size:
+        """Of what is diffused of a frame: its own (C, H, W), or that of its codes."""
+        return self.shape if self.space is None else self.space.latent_shape
+
+    def to_states(self, frames: Tensor) -> Tensor:
+        """What is diffused of frames: (B, T, C, H, W) -> the same, or (B, T, planes, h, w) of their codes."""
+        if self.space is None or not frames.numel():
+            return frames if self.space is None else frames.new_zeros(*frames.shape[:2], *self.state_shape)
+        # Half precision would fall on other codes; unclipped samples may leave the range of pictures.
+        z = self.space.encode(frames.flatten(0, 1).float().clamp(-1, 1))
+        return z.to(frames.dtype).unflatten(0, frames.shape[:2])
+
+    def to_frames(self, states: Tensor) -> Tensor:
+        """The other way round: (B, T, ...) -> (B, T, C, H, W)."""
+        if self.space is None:
+            return states
+        return self.space.decode(states.flatten(0, 1).float()).to(states.dtype).unflatten(0, states.shape[:2])
+
+    @property
+    def prepare(self) -> Callable[..., None] | None:
+        """Fits the codec to clips, `prepare(data, generator)`, as long as it is not fitted; None without a codec."""
+        return None if self.codec is None else self.codec.prepare
+
     # -- training ---------------------------------------------------------------------------------------------------
 
     def loss(self, clips: Tensor, generator: Randomness = None, stride: Tensor | None = None) -> Tensor:
@@ -95,8 +125,9 @@ class LearningClips(nn.Module):
             keep: which of the frames around a block are kept, (B, p + f), 1 or 0.
 
         Returns:
-            (B, k, C, H, W), and (B, channels, H, W).
+            (B, k, ...) as they are diffused, (C, H, W) or (planes, h, w) each, and (B, channels, H or h, W or w).
         """
+        clips = self.to_states(clips)
         past, block, future = clips.split([self.p, self.k, self.f], dim=1)
         return block, tell(self.layout, torch.cat([past, future], dim=1), keep)
 
@@ -108,8 +139,7 @@ class LearningClips(nn.Module):
 
     def stages(self, steps: int | Mapping[str, int]) -> list[Stage]:
         """The only stage, "train"."""
-        count = steps if isinstance(steps, int) else steps["train"]
-        return [Stage("train", {"model": self}, count, self.moves)]
+        return [Stage.only({"model": self}, steps, self.moves)]
 
     # -- weights know what they were trained for ----------------------------------------------------------------------
 

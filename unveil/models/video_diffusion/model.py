@@ -14,6 +14,7 @@ from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Progress, Randomness
 from unveil.core.random import Streams
+from unveil.inverse import DenoiserPrior
 from unveil.models.video_diffusion.autoregression import (
     Block,
     Portions,
@@ -47,7 +48,9 @@ class VideoDiffusion(LearningClips):
         schedule: t -> (alpha, sigma).
         shape: of a frame, (C, H, W).
         layout: the frames of a block, those around it, and how these are masked in training.
-        cov: covariance of the noise on each frame.
+        cov: covariance of the noise on each frame, or on each plane of its codes.
+        codec: in whose codes frames are diffused, as numbers on a line; one that is not fitted is fitted to the data. Then
+            `x` and `known` above are codes, of `planes` channels, and so are the sides of the noise. Samples are decoded.
         options: of the diffusion of a block, such as predict; see `Diffusion`.
 
     Raises:
@@ -92,6 +95,44 @@ class VideoDiffusion(LearningClips):
             ConfigError: the model was not trained for this.
             ShapeError, DataError: the frames do not fit, or are no numbers in [-1, 1].
         """
+        told, n = self._told(past, future, level, walk, batch=batch, cached=cached)
+        x = self.diffusion.sample(n, net=told, generator=generator, progress=progress, **walk)
+        if legacy_final_denoise:
+            x = denoise_once_more(self.diffusion, told, x, **walk)
+        return self.to_frames(unfold(x, self.k))
+
+    def prior(
+        self, past: Tensor | None = None, future: Tensor | None = None, *, level: int = 0, **levels: Any
+    ) -> DenoiserPrior:
+        """A prior for inverse problems: blocks of frames side by side, (B, k C, H, W), as `fold` lays them.
+
+        Args:
+            past: as for `sample_block`, as many as there are blocks.
+            future: likewise.
+            level: the frames are (k + 1)^level apart.
+            levels: what else `DenoiserPrior` takes.
+
+        Raises:
+            ConfigError: the model was not trained for this, or it diffuses codes, of which nothing is measured.
+            ShapeError, DataError: the frames do not fit, or are no numbers in [-1, 1].
+        """
+        if self.space is not None:
+            raise ConfigError(
+                "This model denoises the codes of frames, and solvers ask for frames; train one without codec."
+            )
+        return self.diffusion.prior(net=self._told(past, future, level, {})[0], **levels)
+
+    def _told(
+        self,
+        past: Tensor | None,
+        future: Tensor | None,
+        level: int,
+        walk: Mapping[str, Any],
+        *,
+        batch: int = 1,
+        cached: bool = True,
+    ) -> tuple[Told, int]:
+        """The network, told the frames around blocks, and how many blocks these are."""
         task: Task = (
             "generate"
             if past is future is None
@@ -109,17 +150,15 @@ class VideoDiffusion(LearningClips):
             future = self._enough(future, "future", walk)[:, : self.f]
         if past is not None and future is not None:
             check_pairs(past, future)
-        known = known_frames(self.layout, past, future, self.shape).to(self.device)
+        around = [None if frames is None else self.to_states(frames) for frames in (past, future)]
+        known = known_frames(self.layout, around[0], around[1], self.state_shape).to(self.device)
         n = next((len(frames) for frames in (past, future) if frames is not None), batch)
         known = known.to(next((parameter.dtype for parameter in self.net.parameters()), known.dtype))
         told = Told(self.net, known, level if self.layout.levels else None)
         prepare: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.net, "prepare", None)
         if cached and prepare is not None:
             told = Told(self.net, known, told.level, prepare(known))
-        x = self.diffusion.sample(n, net=told, generator=generator, progress=progress, **walk)
-        if legacy_final_denoise:
-            x = denoise_once_more(self.diffusion, told, x, **walk)
-        return unfold(x, self.k)
+        return told, n
 
     # -- videos -----------------------------------------------------------------------------------------------------
 

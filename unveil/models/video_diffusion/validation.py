@@ -9,7 +9,7 @@ from torch import Tensor
 from unveil.core.errors import ShapeError
 from unveil.core.random import Randomness, Streams, randn_like
 from unveil.core.shapes import mean_per_sample
-from unveil.models.diffusion.sampling import evaluating
+from unveil.models.still import evaluating
 from unveil.models.video_diffusion.folding import fold
 from unveil.models.video_diffusion.given import checked_clips
 from unveil.models.video_diffusion.layout import Task
@@ -20,7 +20,7 @@ _KNOWN: Mapping[Task, tuple[int, int]] = {"predict": (1, 0), "past": (0, 1), "in
 
 
 class TaskError(NamedTuple):
-    """Means over clips: the loss, and the squared error of the estimated frames, for values in [-1, 1]."""
+    """Means over clips: the loss, and the squared error of the estimated frames, or of their codes, for values in [-1, 1]."""
 
     loss: float
     error: float
@@ -45,7 +45,8 @@ def by_task(model: VideoDiffusion, clips: Tensor, generator: Randomness = None) 
     length = getattr(diffusion.schedule, "steps", None) or 1000
     places = (torch.arange(len(clips), dtype=torch.float64) + 1) / len(clips)
     t = ((0.5 + 0.5 * places) * length).round() / length
-    eps = randn_like(fold(clips[:, layout.p : layout.p + layout.k]), streams)
+    middle = torch.zeros(len(clips), layout.k, *model.state_shape, dtype=clips.dtype, device=clips.device)
+    eps = randn_like(fold(middle), streams)
     found: dict[Task, TaskError] = {}
     with evaluating(model):
         for task in model.tasks:

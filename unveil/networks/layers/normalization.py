@@ -45,5 +45,5 @@ class GroupNorm(nn.GroupNorm):
 
 
 def silu(x: Tensor) -> Tensor:
-    """SiLU of a fresh tensor, in place where no gradient will ask for its input."""
+    """SiLU of a fresh tensor of any shape, in place where no gradient will ask for its input."""
     return F.silu(x, inplace=not torch.is_grad_enabled())

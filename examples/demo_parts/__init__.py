@@ -1,0 +1,1 @@
+"""What `demo.py` is made of: the trainings, the pictures, the texts beside them, and the page."""

@@ -1,0 +1,51 @@
+"""`unveil pose photograph`: a picture of a body, and the points in it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unveil.cli.console import stdout
+from unveil.cli.options import Force, check_new
+from unveil.core.errors import ConfigError
+from unveil.tasks.pose_photograph import SIZE
+from unveil.tasks.pose_photograph import photograph as photograph_task
+from unveil.tasks.pose_solve import POSES
+
+
+def photograph(
+    pose: Annotated[Path, typer.Argument(help=f"A pose or motion: {', '.join(POSES)}.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Where the picture goes, a .png.", show_default=False, metavar="FILE")],
+    points: Annotated[
+        Path | None, typer.Option(help="Also write where its joints are in it, a .json.", metavar="FILE")
+    ] = None,
+    frame: Annotated[int, typer.Option(help="Which of a motion.")] = 0,
+    turn: Annotated[float, typer.Option(help="Degrees that the camera has gone round to the body's left.")] = 0.0,
+    size: Annotated[str, typer.Option(help="Height and width of the picture.")] = f"{SIZE[0]}x{SIZE[1]}",
+    force: Force = False,
+) -> None:
+    """Draw a body as a camera sees it, with the points that an estimator would have to find."""
+    from unveil.cli.pose import parse_size
+
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"--out {out}: pictures are saved as .png, which loses nothing.")
+    check_new(out, force)
+    if points is not None:
+        if points.suffix.lower() != ".json":
+            raise ConfigError(f"--points is {points}; its name must end in .json.")
+        check_new(points, force, option="--points")
+        if points.exists() and pose.exists() and points.samefile(pose):
+            raise ConfigError(f"{points} is a file that is read; name another.")
+    height, width = parse_size(size)
+    taken = photograph_task(pose, frame=frame, turn=turn, size=(height, width))
+
+    from unveil.data import save_images
+
+    save_images(taken.picture[None], out, force=force)
+    stdout().print(f"The picture is {out}; its camera's focal length is {taken.focal:.0f} pixels", markup=False)
+    if points is not None:
+        points.parent.mkdir(parents=True, exist_ok=True)
+        found = {name: [round(number, 2) for number in place] for name, place in taken.points.items()}
+        points.write_text(json.dumps({"points": found}, indent=1) + "\n", encoding="utf-8")
+        stdout().print(f"{len(found)} points are in {points}", markup=False)
