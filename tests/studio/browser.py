@@ -18,6 +18,12 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-background-networking", "--use-gl=angle"),
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 ]
+DRAWN = """
+(frames) => new Promise((done) => {
+    const look = () => (frames-- > 0 ? requestAnimationFrame(look) : done());
+    look();
+})
+"""
 SIZE = {"width": 820, "height": 460}
 STILL = """
 (frames) => new Promise((done) => {
@@ -106,16 +112,23 @@ class Visitor:
         return self.editor.actor.joints(self.editor.body)[0][number].numpy()
 
     def drag(self, start: tuple[float, float], way: tuple[float, float], steps: int = 6) -> None:
-        """Press, move and release the mouse."""
-        mouse = self.page.mouse
+        """Press, move and release the mouse, and wait until that is one more step to undo."""
+        mouse, before = self.page.mouse, self.editor.steps
         mouse.move(*start)
-        self.page.wait_for_timeout(400)  # the page looks what is below it
+        self.page.wait_for_timeout(300)
+        self.drawn(6)  # the page looks what is below it
         mouse.down()
         for i in range(1, steps + 1):
             mouse.move(start[0] + way[0] * i / steps, start[1] + way[1] * i / steps)
-            self.page.wait_for_timeout(120)
+            self.page.wait_for_timeout(100)
+            self.drawn(2)
         mouse.up()
+        self.until(lambda: not self.editor.desk.dragging and self.editor.steps != before)
         self.settled()
+
+    def drawn(self, frames: int) -> None:
+        """Wait until the page was drawn some times."""
+        self.page.evaluate(DRAWN, frames)
 
 
 def visit(browser: Any, editor: Any, size: dict[str, int] = SIZE) -> Visitor:

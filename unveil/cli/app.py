@@ -28,7 +28,7 @@ from unveil.cli.restore import restore
 from unveil.cli.sample import sample
 from unveil.cli.train import train
 from unveil.core.errors import UnveilError
-from unveil.tasks.edit import TASKS
+from unveil.tasks.edit_tasks import TASKS
 from unveil.tasks.measurements import GRAMMAR
 
 WELCOME = """\
@@ -89,16 +89,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
-def welcome(
-    context: typer.Context,
+@app.callback()
+def about(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     """Generative models you can read: train them, sample them, measure them."""
-    if context.invoked_subcommand is None:
-        stdout().print(WELCOME)
 
 
 OPERATORS = "\n\n[bold]Operators[/]\n\n" + "\n\n".join(escape(line) for line in GRAMMAR.splitlines())
@@ -184,7 +181,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
         warnings.showwarning = warn
         try:
-            given = None if arguments is None else list(arguments)
+            given = list(sys.argv[1:] if arguments is None else arguments)
+            if not given:  # answered at once, before anything looks at options
+                stdout().print(WELCOME)
+                return 0
             return app(given, prog_name="unveil", standalone_mode=False) or 0
         except UnveilError as error:
             return _refuse(str(error))

@@ -11,8 +11,7 @@ from unveil.cli.console import ConsoleReport, stdout
 from unveil.cli.options import Force, RunArgument, Seed, check_new
 from unveil.core.errors import ConfigError
 from unveil.tasks.pose_character import BODY
-from unveil.tasks.pose_estimate import check_estimating
-from unveil.tasks.pose_solve import POSES, REFINED, WRITTEN
+from unveil.tasks.pose_choices import POSES, REFINED, WRITTEN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -192,6 +191,7 @@ def estimate(
     force: Force = False,
 ) -> None:
     """From marked points, or an estimator's file, to a pose."""
+    from unveil.tasks.pose_estimate import check_estimating
     from unveil.tasks.pose_estimate import estimate as estimate_task
     from unveil.tasks.pose_solve import write_pose
 

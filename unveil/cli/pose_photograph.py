@@ -9,9 +9,9 @@ import typer
 from unveil.cli.console import stdout
 from unveil.cli.options import Force, check_new
 from unveil.core.errors import ConfigError
+from unveil.tasks.pose_choices import POSES
 from unveil.tasks.pose_photograph import SIZE
 from unveil.tasks.pose_photograph import photograph as photograph_task
-from unveil.tasks.pose_solve import POSES
 
 
 def photograph(

@@ -10,7 +10,6 @@ from unveil.cli.options import Force, RunArgument, Seed, check_new
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_amount
 from unveil.recipes.choices import Solver
-from unveil.recipes.multires_cnf import MultiResCNFSpec
 
 
 def restore(
@@ -69,6 +68,8 @@ def restore(
         if path is not None and any(path.exists() and given.exists() and path.samefile(given) for given in read):
             raise ConfigError(f"{path} is the picture that is read; name another file.")
     if temperature is not None:
+        from unveil.recipes.multires_cnf import MultiResCNFSpec
+
         if not isinstance(recipe.model, MultiResCNFSpec):
             raise ConfigError("Only a flow draws details at a --temperature; leave it out.")
         check_amount("temperature", temperature)

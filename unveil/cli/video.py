@@ -9,7 +9,7 @@ from unveil.cli.console import ConsoleReport, stdout
 from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, check_new
 from unveil.core.errors import ConfigError
 from unveil.data.writing import check_clip, check_rate, fastest
-from unveil.tasks.video import BATCH, Task
+from unveil.tasks.video_choices import BATCH, Task
 
 Clip = Annotated[
     str,

@@ -90,7 +90,7 @@ class ScenePanel:
         middle = (places.min(0) + places.max(0)) / 2
         wide = np.linalg.norm(np.ptp(places[:, ::2], axis=0)) + 1.3 * tallest
         aspect = min(self._session.backdrop.aspect, 4.0)
-        away = max(2.3 * tallest, wide / aspect) / (2 * np.tan(FIELD_OF_VIEW / 2))
+        away = max(2.7 * tallest, wide / aspect) / (2 * np.tan(FIELD_OF_VIEW / 2))
         way = np.subtract(EYE, MIDDLE) / np.linalg.norm(np.subtract(EYE, MIDDLE))
         camera.position = tuple(middle + away * way)
         camera.look_at = tuple(middle - (0.0, 0.08, 0.0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unveil.core.errors import ConfigError
 from unveil.core.json_file import read_json
 from unveil.core.numbers import check_amount, check_whole
+from unveil.tasks.pose_choices import POSES, REFINED
 from unveil.tasks.pose_lists import Wish, plain_pose, read_wish, shape_numbers
 from unveil.tasks.pose_run import check_poser, load_poser
 from unveil.tasks.run import Run
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 
     from unveil.body import Body, Effectors, Pose
 
-POSES = (".npz", ".bvh", ".glb", ".json")
-"""What a pose is read from."""
-WRITTEN = (*POSES, ".obj", ".ply")
-"""What a pose is written as; the last two hold the skin alone."""
-REFINED = 10
-"""Steps of refinement after the network."""
 _FARTHEST = 1000.0  # metres, beyond which single precision knows no millimetres
 _NO_METRES = 10.0  # metres that nobody misses by who writes metres
 

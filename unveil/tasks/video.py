@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_seed, check_whole
@@ -14,11 +14,11 @@ from unveil.recipes.video import VideoDiffusionSpec
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
 from unveil.tasks.sample import check_steps, walk_of
+from unveil.tasks.video_choices import BATCH, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Task = Literal["predict", "past", "interpolate", "generate"]
 VERBS = {"predict": "predict frames", "past": "recall the past", "interpolate": "interpolate", "generate": "generate"}
 _TRAINED = {
     "predict": "model.past above 0, and model.mask_future=0.5 where it has a future",
@@ -26,7 +26,6 @@ _TRAINED = {
     "interpolate": "model.past and model.future above 0, neither of them always masked",
     "generate": "model.mask_past=0.5 and model.mask_future=0.5",
 }
-BATCH = 8
 
 
 class VideoModel(Protocol):

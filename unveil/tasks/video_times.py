@@ -13,7 +13,8 @@ from unveil.recipes import Recipe
 from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
-from unveil.tasks.video import BATCH, VERBS, Footage, Task, check_given, compared
+from unveil.tasks.video import VERBS, Footage, check_given, compared
+from unveil.tasks.video_choices import BATCH, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
