@@ -45,7 +45,7 @@ def main() -> None:
     rows["future"] = torch.cat([past, predicted], 1), set(range(p))
     recalled = model.predict_past(future, length - f, generator=streams(2))
     rows["past"] = torch.cat([recalled, future], 1), set(range(length - f, length))
-    between = model.interpolate(past, clips[:, p + k :], generator=streams(3))
+    between = model.interpolate(past, clips[:, p + k : p + k + f], generator=streams(3))
     rows["between"] = torch.cat([past, between, clips[:, p + k :]], 1), set(range(length)) - set(range(p, p + k))
     rows["nothing"] = model.generate(CLIPS, length, generator=streams(4)), set()
 

@@ -16,7 +16,7 @@ pytest.importorskip("av", reason="PyAV is not installed")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     place = tmp_path_factory.mktemp("video")
-    tiny_run(place / "run", "moving-digits-mcvd-concat", 2, ["data.size=16"])
+    tiny_run(place / "run", "moving-digits-mcvd-concat", 2, ["data.size=16", "model.past=3", "model.frames=4", "model.future=3"])
     pixels = np.random.default_rng(0).integers(0, 256, (30, 24, 40, 3), np.uint8)
     np.savez(place / "clip.npz", frames=pixels, fps=10.0)
     return place
@@ -40,8 +40,8 @@ def test_each_verb_writes_what_was_known_and_what_was_made(trained, tmp_path, ca
         assert frames.shape == (length, 16, 16, 1)
         assert fps == 10
         assert "PSNR against the clip itself" in capsys.readouterr().out
-    assert enter("generate", trained / "run", "--frames", 7, "--out", tmp_path / "g.gif", "--steps", 2) == 0
-    assert len(read_video(tmp_path / "g.gif")[0]) == 7
+    assert enter("generate", trained / "run", "--frames", 7, "--out", tmp_path / "g.npz", "--steps", 2) == 0
+    assert len(read_video(tmp_path / "g.npz")[0]) == 7
     assert (
         enter(
             "predict", trained / "run", trained / "clip.npz", "--out", tmp_path / "o.npz", "--steps", 2, "--made-only"
@@ -147,7 +147,7 @@ def test_runs_that_cannot(tmp_path):
             check_video(plain, task)
     with pytest.raises(ConfigError, match=r"Train one with model\.future above 0"):
         check_video(plain, "past")
-    with pytest.raises(ConfigError, match="fills gaps of 4 frames, and 9 were asked for"):
+    with pytest.raises(ConfigError, match="fills gaps of 3 frames, and 9 were asked for"):
         check_video(resolve("moving-digits-mcvd-concat"), "interpolate", frames=9)
     with pytest.raises(ConfigError, match="There is no task 'foresee'"):
         check_video(resolve("moving-digits-mcvd-concat"), "foresee")

@@ -82,14 +82,14 @@ def test_clips_are_restored_by_a_model_of_video(solver, runs):
     model, x = of_video(runs, "moving-digits-mcvd-concat").model, clips()
     hole = torch.ones(16, 16)
     hole[6:10, 4:12] = 0
-    prior = model.prior(x[:, :3])
-    y = Mask(hole).forward(fold(x[:, 3:7]))
+    prior = model.prior(x[:, :2])
+    y = Mask(hole).forward(fold(x[:, 2:5]))
     steps = {"iterations": 3} if solver is half_quadratic else {"steps": 3}
     found = solver(prior, y, Mask(hole), generator=unveil.Streams(0, 2), **steps)
-    assert unfold(found, 4).shape == x[:, 3:7].shape
-    alone = solver(model.prior(x[1:, :3]), y[1:], Mask(hole), generator=unveil.Streams(0, [1]), **steps)
+    assert unfold(found, 3).shape == x[:, 2:5].shape
+    alone = solver(model.prior(x[1:, :2]), y[1:], Mask(hole), generator=unveil.Streams(0, [1]), **steps)
     torch.testing.assert_close(alone, found[1:], rtol=1e-3, atol=1e-4)
-    other = solver(model.prior(x[:, :3].flip(0)), y, Mask(hole), generator=unveil.Streams(0, 2), **steps)
+    other = solver(model.prior(x[:, :2].flip(0)), y, Mask(hole), generator=unveil.Streams(0, 2), **steps)
     assert not torch.allclose(other, found)
 
 
@@ -131,10 +131,10 @@ def test_video_on_codes_does_all_that_video_does(runs, tmp_path):
     assert torch.equal(model.to_frames(model.to_states(own)), own)
     assert float((own - x).square().mean()) < 0.02
     walk = {"steps": 2, "generator": unveil.Streams(0, 2)}
-    assert model.predict(x[:, :3], 6, **walk).shape == (2, 6, 1, 16, 16)
-    made = model.interpolate(x[:, :3], x[:, 7:], **walk)
+    assert model.predict(x[:, :2], 6, **walk).shape == (2, 6, 1, 16, 16)
+    made = model.interpolate(x[:, :2], x[:, 5:7], **walk)
     assert float((model.to_frames(model.to_states(made)) - made).square().mean()) < 1e-4  # frames of whole codes
-    assert set(by_task(model, x, unveil.Streams(0, 2))) == set(model.tasks)
+    assert set(by_task(model, x[:, :7], unveil.Streams(0, 2))) == set(model.tasks)
     with pytest.raises(ConfigError, match="train one without codec"):
         model.prior()
     again = unveil.load(run.path).model
@@ -157,10 +157,10 @@ def test_models_of_plain_frames_have_nothing_to_prepare(runs):
 
 def test_every_frame_of_a_video_gets_smooth_noise_of_its_own(runs):
     model = of_video(runs, "moving-digits-mcvd-free-field").model
-    noise = unfold(model.diffusion.noise(2000, unveil.Streams(0, 2000)), 4)
+    noise = unfold(model.diffusion.noise(2000, unveil.Streams(0, 2000)), 3)
     assert float((noise[..., 1:] * noise[..., :-1]).mean()) > 0.2  # neighbours are alike
     assert abs(float((noise[:, 1:] * noise[:, :-1]).mean())) < 0.01  # frames are not
-    assert model.predict(clips()[:, :3], 4, steps=2).shape == (2, 4, 1, 16, 16)
+    assert model.predict(clips()[:, :2], 3, steps=2).shape == (2, 3, 1, 16, 16)
 
 
 # --- likelihoods and energies ------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def test_sheets_hold_all_videos_or_one_each():
 
 def test_training_leaves_a_film(made):
     with Image.open(made.path / "samples" / "train-0000002.png") as picture:
-        assert picture.size[0] > 10 * 32
+        assert picture.size[0] > 7 * 32
         assert picture.size[1] > 15 * 32
 
 
@@ -65,7 +65,7 @@ def test_a_run_of_video_is_opened_and_sampled_again(made):
     again = load(made.path, device="cpu")
     assert again.model.tasks == ("predict", "past", "interpolate", "generate")
     x = sampling.sample(again, 3, steps=2, seed=1)
-    assert x.shape == (3, 4, 1, 16, 16)
+    assert x.shape == (3, 3, 1, 16, 16)
     torch.testing.assert_close(sampling.sample(made, 3, steps=2, seed=1, batch=2), x, rtol=1e-4, atol=1e-5)
     with pytest.raises(ConfigError, match="knows no labels, so guidance"):
         sampling.sample(made, 1, guidance=2.0)
@@ -76,7 +76,7 @@ def test_a_run_of_video_is_opened_and_sampled_again(made):
 def test_the_command_saves_rows_of_frames(made, tmp_path):
     assert command(["sample", str(made.path), "-n", "2", "--steps", "2", "--out", str(tmp_path / "rows.png")]) == 0
     with Image.open(tmp_path / "rows.png") as picture:
-        assert picture.size == (4 * 68, 2 * 68)
+        assert picture.size == (3 * 68, 2 * 68)
     assert command(["sample", str(made.path), "-n", "2", "--steps", "2", "--out", str(tmp_path / "rows")]) == 0
     assert len(list((tmp_path / "rows").glob("*.png"))) == 2
 
@@ -92,7 +92,7 @@ def test_a_model_that_only_predicts_makes_nothing_from_nothing(tmp_path, capsys)
 
 def test_a_run_goes_on_only_with_the_frames_it_was_begun_with(made):
     with pytest.raises((ConfigError, RunError), match=r"model\.past|data|frames"):
-        train(RECIPE, out=made.path, resume=True, overrides=["model.past=2"])
+        train(RECIPE, out=made.path, resume=True, overrides=["model.past=1"])
 
 
 def test_figures_of_pictures_are_refused_for_video(made):
