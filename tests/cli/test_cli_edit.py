@@ -103,6 +103,7 @@ def test_a_clip_is_written(place, tmp_path, ending):
         (["--task", "style", "-n", "4"], "add noise"),
         (["--task", "paint", "--show", "show.jpg"], "saved as .png"),
         (["--task", "animate", "--show", "show.png"], "leave out --show"),
+        (["--task", "super-resolve", "--factor", "1e308"], "ask for a smaller one"),
     ],
 )
 def test_what_is_refused(place, tmp_path, capsys, arguments, says):
@@ -110,6 +111,13 @@ def test_what_is_refused(place, tmp_path, capsys, arguments, says):
     assert edit(place, place / "scene.png", *arguments, "--out", out) == 2
     assert says in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_rate_that_cannot_be_is_told_before_the_clip_is_made(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("unveil.tasks.edit.edit", None)
+    for fps in ("0", "nan", "200"):
+        assert edit(place, "--task", "animate", "--fps", fps, "--out", tmp_path / "out.gif") == 2
+        assert "fps=" in capsys.readouterr().err
 
 
 def test_pictures_that_are_read_stay_as_they_are(place, tmp_path, capsys):

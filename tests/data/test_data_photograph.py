@@ -112,6 +112,33 @@ def test_holes_that_cannot_be_are_refused(photo, tmp_path, size, value, said):
     assert said in str(refusal.value)
 
 
+def test_a_picture_is_no_hole_and_a_grid_leaves_nothing_at_a_small_size(photo, tmp_path):
+    path = photo(90, 60)
+    with pytest.raises(DataError, match=r"The hole in .* is no mask: .* neither black nor white"):
+        open_photograph(path, hole=path)
+    grid = np.zeros((60, 90), np.uint8)
+    grid[::5], grid[:, ::5] = 255, 255
+    Image.fromarray(grid).save(tmp_path / "grid.png")
+    assert 0 < open_photograph(path, hole=tmp_path / "grid.png").hole.mean() < 1
+    with pytest.raises(DataError, match=r"leaves no pixel of the picture known at 18 x 12 .*data\.longest"):
+        open_photograph(path, longest=18, hole=tmp_path / "grid.png")
+
+
+def test_one_colour_is_told_before_a_training_begins(tmp_path):
+    pixels = np.full((60, 90, 3), 120, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "flat.png")
+    with pytest.raises(DataError, match=r"flat\.png has one colour everywhere"):
+        open_photograph(tmp_path / "flat.png")
+    mask = np.zeros((60, 90), np.uint8)
+    mask[20:40, 30:60] = 255
+    pixels[20:40, 30:60] = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "flat.png")
+    Image.fromarray(mask).save(tmp_path / "hole.png")
+    open_photograph(tmp_path / "flat.png")
+    with pytest.raises(DataError, match="outside its hole has one colour everywhere"):
+        open_photograph(tmp_path / "flat.png", hole=tmp_path / "hole.png")
+
+
 def test_embedded_photographs_have_names():
     for name in PHOTOS:
         assert check_source(f"photos/{name}").kind == "embedded"

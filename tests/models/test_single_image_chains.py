@@ -7,7 +7,9 @@ from single_image_models import SIZE, lively
 from unveil.core.errors import ConfigError
 from unveil.core.random import Streams
 from unveil.mcmc import langevin
+from unveil.models.single_image_ebm import SingleImageEBM
 from unveil.models.single_image_ebm.canvas import framed, unframed
+from unveil.networks.patch_energy import PatchEnergy
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,28 @@ def test_a_sample_is_a_function_of_its_noise_alone(ready):
 @pytest.mark.parametrize("size", [(12, 15), (25, 31), (72, 30), (24, 90), (37, 23)])
 def test_samples_have_any_size(ready, size):
     assert ready.sample(1, size=size).shape == (1, 3, *size)
+
+
+def test_the_smallest_size_that_is_named_is_the_smallest():
+    ready = SingleImageEBM([PatchEnergy(3, (4,)) for _ in range(2)], [(20, 27), (51, 64)])
+    ready.trained.fill_(2)
+    for height, width in ((4, 100), (100, 4)):
+        with pytest.raises(ConfigError, match="too small") as refusal:
+            ready.sizes_for((height, width))
+        tall, wide = map(int, str(refusal.value).rstrip(".").split("it makes is ")[1].split(" x "))
+        assert min(ready.sizes_for((tall, wide))[0]) >= 5
+        for smaller in ((tall - 1, wide), (tall, wide - 1)):
+            with pytest.raises(ConfigError, match="too small"):
+                ready.sizes_for(smaller)
+
+
+def test_a_wider_sample_has_the_rows_of_the_others(ready):
+    usual, wide = (ready.sample(12, size=(24, width), generator=Streams(2, 12)) for width in (30, 90))
+    for x in (usual, wide):
+        assert x.std((0, 1, 3)).min() > 0.01
+    rows = [x.mean((0, 1, 3)) for x in (usual, wide)]
+    torch.testing.assert_close(rows[0], rows[1], atol=0.12, rtol=0)
+    torch.testing.assert_close(usual.std((0, 1, 3)), wide.std((0, 1, 3)), atol=0.12, rtol=0)
 
 
 def test_using_a_model_changes_nothing_of_it(ready):

@@ -88,3 +88,26 @@ def test_a_scale_that_has_learned_nothing_stops_the_training(monkeypatch):
     monkeypatch.setattr("unveil.models.single_image_ebm.training.LOST", 1e-9)
     with pytest.raises(DivergenceError, match="has not learned to find back"):
         trained(steps=2)
+
+
+def test_where_the_chains_of_one_process_fail_all_go_back(monkeypatch):
+    from unveil.models.single_image_ebm import training
+
+    told, walked, failed = [], training._walked, iter([True])
+
+    def walk(*given):
+        if next(failed, False):
+            raise DivergenceError("here")
+        return walked(*given)
+
+    def shared(*numbers):
+        told.append([float(number) for number in numbers])
+        return [float("nan")] * 4 if len(told) == 2 else told[-1]  # the second time another process fails
+
+    monkeypatch.setattr(training, "_walked", walk)
+    monkeypatch.setattr(training, "_shared", shared)
+    found, data, options = steep(1e-6)
+    fit(found, data, {"scale-0": 1, "scale-1": 1}, options, hooks=[lambda _: told.append(found.guard.rate)],
+        progress=False, device="cpu")  # fmt: skip
+    assert all(number != number for number in told[0])
+    assert told[3] == 0.25  # once for itself and once for the other

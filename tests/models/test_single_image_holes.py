@@ -67,3 +67,15 @@ def test_known_pixels_stay_at_every_scale(ready, monkeypatch):
     larger = resize(image, (48, 60)).clamp(-1, 1)
     big = functional.interpolate(mask, scale_factor=2)
     assert torch.equal(ready.inpaint(larger, big)[:, :, :10], larger[:, :, :10])
+
+
+def test_a_hole_that_is_everywhere_at_a_coarse_scale_is_learned_around():
+    grid = torch.zeros(1, *SIZE)
+    grid[:, ::3], grid[:, :, ::3] = 1, 1
+    found = model()
+    fit(found, Picture(picture(), grid), 3, OPTIONS, progress=False, device="cpu")
+    assert not bool(found.known[0].any())
+    assert bool(found.known[-1].any())
+    assert all(bool(parameter.isfinite().all()) for parameter in found.parameters())
+    nowhere = torch.zeros(1, 1, 8, 8)
+    assert torch.equal(map_places(nowhere, 2), torch.ones_like(nowhere))

@@ -75,6 +75,15 @@ def test_the_mean_and_the_sum_over_the_map_train_alike():
     of_sum = torch.autograd.grad(maps[0].sum() - maps[1].sum(), list(network.parameters()))
     for a, b in zip(of_mean[:-1], of_sum[:-1], strict=True):  # the last bias has no gradient at all
         torch.testing.assert_close(a * maps[0].numel(), b)
+    moved = []
+    for slopes in (of_mean, of_sum):
+        copy = loud()
+        for parameter, slope in zip(copy.parameters(), slopes, strict=True):
+            parameter.grad = slope.clone()
+        torch.optim.Adam(copy.parameters(), lr=1e-3).step()
+        steps = zip(network.parameters(), copy.parameters(), strict=True)
+        moved.append(torch.cat([(old - new).detach().flatten() for old, new in steps])[:-1])
+    assert float((moved[0] - moved[1]).abs().max()) < 1e-3 * float(moved[1].abs().max())
 
 
 def test_lower_scales_stay_as_they_are(monkeypatch):
@@ -184,6 +193,14 @@ def test_a_model_can_be_used_after_any_scale():
         assert stopped.sample(1, size=(20, 40)).shape == (1, 3, 20, 40)
     with pytest.raises(ConfigError, match=rf"\(2 of its {found.scales} scales are trained\)"):
         stopped.recover(2)
+
+
+def test_a_model_that_is_trained_anew_is_finished_no_more():
+    found = trained(steps=2)
+    stage = next(iter(found.stages(2)))
+    next(iter(stage.moves(Batch(picture()[None], {}, Streams(0, 1), 0))))
+    assert found.finished == 0
+    assert found.sample(1).shape[-2:] == found.sizes[0]  # what is trained is all that is used
 
 
 def test_the_coarsest_scale_alone_enlarges_what_it_has_learned():

@@ -126,6 +126,11 @@ def test_what_moves_at_a_finer_scale_is_as_smooth_as_the_scale_below(ready, monk
             ShapeError,
             "The mask has shape",
         ),
+        (
+            lambda m: m.inject(torch.zeros(2, 3, 24, 30), 1, mask=torch.ones(3, 1, 24, 30)),
+            ShapeError,
+            "The mask has shape",
+        ),
         (lambda m: m.super_resolve(factor=1.0), ConfigError, "it must be above 1"),
         (lambda m: m.super_resolve(torch.zeros(1, 3, 20, 90)), ConfigError, "train a model on it"),
         (lambda m: m.super_resolve(torch.zeros(1, 3, 240, 300)), ConfigError, "it enlarges its own"),

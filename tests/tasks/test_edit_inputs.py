@@ -1,5 +1,7 @@
 """The picture and the mask that an edit is given: their sizes, their files, and what is told of them."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 from unveil.core.errors import ConfigError, DataError, ShapeError
 from unveil.data import save_images
 from unveil.tasks.edit import edit
+from unveil.tasks.report import Quiet
 
 
 def test_pictures_of_other_sizes_and_shapes(run, own, place):
@@ -29,10 +32,9 @@ def test_pictures_of_other_sizes_and_shapes(run, own, place):
             edit(run, torch.zeros(3, *size), task)
     with pytest.raises(ConfigError, match="too small"):
         edit(run, None, "resize", size=(4, 200))
-    with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
-        edit(run, None, "resize", size=(9000, 9000))
-    with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
-        edit(run, own, "super-resolve", factor=400.0)
+    for factor in (400.0, 1e308):
+        with pytest.raises(ConfigError, match="pixels; ask for a smaller"):
+            edit(run, own, "super-resolve", factor=factor)
 
 
 def test_the_size_is_kept_and_far_from_the_mask_every_pixel(run, own):
@@ -66,6 +68,41 @@ def test_a_mask_of_the_file_is_scaled_down_where_no_picture_is_given(run):
     for size in ((80, 80), (20, 28)):
         with pytest.raises(ShapeError, match="give the picture too"):
             edit(run, None, "inpaint", mask=torch.ones(size))
+
+
+def test_a_speck_of_a_large_mask_is_heeded(run, own):
+    large = torch.nn.functional.interpolate(own[None], size=(400, 560), mode="nearest")[0]
+    speck = torch.zeros(400, 560)
+    speck[150, 250] = 1
+    found = edit(run, large, "inpaint", mask=speck)
+    changed = (found.images[0] != found.given).any(0)
+    assert changed.nonzero().tolist() == [[15, 25]]
+    whole = edit(run, large, "inpaint", mask=speck, keep_size=True).images[0]
+    assert not torch.equal(whole[:, 150, 250], large[:, 150, 250])
+    assert torch.equal(whole[:, :100], large[:, :100])
+
+
+def test_black_need_not_be_quite_black_at_any_size(run):
+    dark = 0.08 + 0.9 * marked()
+    large = dark.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    found, clean = (edit(run, None, "inpaint", mask=mask).images for mask in (large, marked()))
+    assert torch.equal(found[:, :, :8], clean[:, :, :8])
+    assert torch.equal(edit(run, None, "inpaint", mask=dark).images, clean)
+
+
+def test_enlarging_to_the_size_of_the_picture_tells_how_far_it_is(run, own):
+    class Bars(Quiet):
+        def bar(self, title):
+            return nullcontext(lambda done, total: told.append((done, total)))
+
+    told = []
+    large = torch.nn.functional.interpolate(own[None], size=(120, 168), mode="bicubic")[0].clamp(-1, 1)
+    edit(run, large, "style", report=Bars())
+    chains, told = told, []
+    edit(run, large, "style", keep_size=True, report=Bars())
+    assert told[: len(chains)] == chains
+    assert len(told) > len(chains)
+    assert told[-1][0] == told[-1][1]
 
 
 def test_masks_that_are_drawn_in_transparency_are_told(run, own, place):

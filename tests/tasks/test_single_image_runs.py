@@ -70,6 +70,14 @@ def test_a_run_is_opened_and_sampled_as_it_was_trained(trained):
     assert not torch.equal(sample(again, 1, steps=1), sample(again, 1))
 
 
+def test_large_samples_are_drawn_a_few_at_a_time(trained, monkeypatch):
+    usual, counts, draw = sample(trained, 3, size=(30, 50)), [], trained.model.sample
+    monkeypatch.setattr("unveil.tasks.sample.AT_ONCE", 2 * 30 * 50)
+    monkeypatch.setattr(trained.model, "sample", lambda n, **options: counts.append(n) or draw(n, **options))
+    torch.testing.assert_close(sample(trained, 3, size=(30, 50)), usual)
+    assert counts == [2, 1]
+
+
 def test_the_command_draws_any_size(trained, tmp_path, capsys):
     out = tmp_path / "wide"
     assert unveil(["sample", str(trained.path), "--size", "40x150", "-n", "2", "--out", str(out)]) == 0
@@ -91,6 +99,7 @@ def test_the_command_draws_any_size(trained, tmp_path, capsys):
         ({"steps": 0}, "steps is 0"),
         ({"size": (3, 0)}, "The width is 0"),
         ({"size": (3, 4, 5)}, "give a height and a width"),
+        ({"size": (100_000, 100_000)}, "pixels; ask for a smaller one"),
     ],
 )
 def test_what_such_a_model_does_not_take_is_refused(options, said):

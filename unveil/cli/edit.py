@@ -70,7 +70,7 @@ def edit(
     force: Force = False,
 ) -> None:
     """Edit a picture with a model of one picture, which redraws what you changed with the patches that it has learned."""
-    from unveil.data.writing import check_clip, check_pictures
+    from unveil.data.writing import check_clip, check_pictures, check_rate
     from unveil.tasks.edit import check_editing
     from unveil.tasks.edit import edit as edit_task
     from unveil.tasks.run import read_recipe
@@ -84,6 +84,8 @@ def edit(
     check_no_run(out)
     moving = task == "animate"
     (check_clip if moving else check_pictures)(out, force)
+    if moving:
+        check_rate(out, fps)
     if show is not None:
         if moving:
             raise ConfigError("A clip is shown by itself: leave out --show.")

@@ -15,9 +15,13 @@ from unveil.data.decoding import inspect_image, load_image
 from unveil.data.files import photo_file
 from unveil.data.folders import shown, walk
 from unveil.data.images import open_images
+from unveil.data.masks import painted
 from unveil.data.sources import PHOTOS, Source, check_source
 from unveil.data.store import digest
 from unveil.pyramids import masked_resize, resize
+
+_LEAST = 1e-4
+"""Standard deviation of every channel, of 2, below which a picture has one colour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +91,11 @@ def open_photograph(
         channels: 1 for grey, 3 for RGB; the picture's own when None.
         longest: pixels that the long side is shrunk to; None keeps the picture's own size.
         shortest: pixels that the short side keeps even so, where the picture has them: for very long pictures.
-        hole: a picture of the same size, bright where nothing is to be learned.
+        hole: a picture of the same size, white where nothing is to be learned and black elsewhere.
 
     Raises:
-        DataError: it is missing, damaged, or not one picture; or the hole has another size, or covers everything or nothing.
+        DataError: it is missing, damaged, or not one picture; or the hole is no mask, has another size, or covers everything
+            or nothing; or one colour is all that can be learned.
         ConfigError: a number that cannot be.
     """
     for name, value in (("longest", longest), ("shortest", shortest)):
@@ -106,9 +111,17 @@ def open_photograph(
             f"at {goal[1]} x {goal[0]}, and stays as it is itself. data.longest={max(height, width)} keeps its size."
         )
     if hole is None:
-        return Photograph(place.name, resize(x[None], goal).clamp(-1, 1)[0], None, tuple(notes))
+        pixels = resize(x[None], goal).clamp(-1, 1)
+        _check_varied(pixels.flatten(2)[0], str(source))
+        return Photograph(place.name, pixels[0], None, tuple(notes))
     known = 1 - _hole(hole, (height, width))
     pixels, seen = masked_resize(x[None], known[None], goal)
+    if not bool(seen.any()):
+        raise DataError(
+            f"The hole in {shown(hole)} leaves no pixel of the picture known at {goal[1]} x {goal[0]} (width x height), at "
+            "which it is learned; give a smaller hole, or learn it larger (data.longest)."
+        )
+    _check_varied(pixels[0][:, seen[0, 0].bool()], f"{source} outside its hole")
     return Photograph(place.name, pixels[0], 1 - seen[0], tuple(notes))
 
 
@@ -155,9 +168,17 @@ def _working_size(
     return max(1, round(height * share)), max(1, round(width * share))
 
 
+def _check_varied(pixels: Tensor, name: str) -> None:
+    """Refuse pixels, (C, N), of one colour."""
+    if float(pixels.std(1, correction=0).max()) < _LEAST:
+        raise DataError(
+            f"{name} has one colour everywhere, so there is nothing to learn from it; give another picture."
+        )
+
+
 def _hole(path: str | os.PathLike[str], size: tuple[int, int]) -> Tensor:
-    """A mask (1, H, W): 1 where a picture is brighter than mid grey."""
-    mask = (load_image(path, 1, behind="black") > 0).float()
+    """A mask (1, H, W): 1 where a picture is white."""
+    mask = painted((load_image(path, 1, behind="black") + 1) / 2, f"The hole in {shown(path)}")
     if mask.shape[-2:] != size:
         raise DataError(
             f"The hole in {shown(path)} is {mask.shape[2]} x {mask.shape[1]} pixels (width x height), and the picture is "
@@ -166,6 +187,6 @@ def _hole(path: str | os.PathLike[str], size: tuple[int, int]) -> Tensor:
     if not 0 < float(mask.mean()) < 1:
         what = "all of the picture" if bool(mask.any()) else "nothing: it is dark everywhere"
         raise DataError(
-            f"The hole in {shown(path)} covers {what}; make it bright where the hole is, and dark elsewhere."
+            f"The hole in {shown(path)} covers {what}; make it white where the hole is, and black elsewhere."
         )
     return mask

@@ -14,6 +14,7 @@ from unveil.recipes.single_image import SingleImageSpec
 from unveil.tasks.edit_tasks import TASKS
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.sides import check_pixels, check_sides
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 COLOURS, MOST_COLOURS = 12, 256
 FRAMES = 60
-MOST = 64_000_000
-"""Pixels of a result, at most."""
 _GROWN_AT = 250
 """The size of picture for which masks grow by as many pixels as is written below."""
 _EDGE = 5.0
@@ -110,8 +109,7 @@ def _check_numbers(
         raise ConfigError("The task animate makes one clip; give one scale.")
     if factor is not None and not (isfinite(factor) and factor > 1):
         raise ConfigError(f"A factor of {factor:g} enlarges nothing; it must be above 1, such as 2.")
-    for name, side in zip(("height", "width"), size or (), strict=False):
-        check_whole(name, side)
+    check_sides(size)
     if frames is not None:
         check_whole("frames", frames)
     if colours is not None:
@@ -196,10 +194,11 @@ def edit(
     canvas = Canvas.of(model, image, task)
     scales: tuple[int, ...] = ()
     with (report or Quiet()).bar(task) as progress:
+        canvas.progress = progress
         match task:
             case "super-resolve":
                 assert factor is not None
-                _check_large(*(round(factor * side) for side in canvas.whole.shape[1:]))
+                check_pixels(*(factor * side for side in canvas.whole.shape[1:]))
                 own = None if image is None else canvas.whole[None]
                 made = model.super_resolve(own, factor, progress=progress)
             case "inpaint":
@@ -217,8 +216,6 @@ def edit(
                 )
             case _:
                 scales = _start(model, task, scale)
-                if size is not None:
-                    _check_large(*size)
                 added = TASKS[task].noise if noise is None else noise
                 options: dict[str, Any] = {
                     "n": n,
@@ -310,10 +307,3 @@ def _finished(
         return canvas.enlarged(made) if keep_size else made
     share = max(canvas.small.shape[1:]) / _GROWN_AT
     return canvas.blended(made, mask, grow=grows * share, sigma=_EDGE * share, keep_size=keep_size)
-
-
-def _check_large(height: int, width: int) -> None:
-    if height * width > MOST:
-        raise ConfigError(
-            f"A result of {width} x {height} (width x height) has more than {MOST:,} pixels; ask for a smaller one."
-        )

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import adaptive_max_pool2d, max_pool2d
 
-from unveil.core.errors import ConfigError, DataError, ShapeError
+from unveil.core.errors import ConfigError, ShapeError
+from unveil.core.protocols import Progress
+from unveil.data.masks import painted
 from unveil.models.single_image_ebm.editing import blend, changed, match_colours, match_palette, palette, soft_mask
 from unveil.pyramids import resize
 from unveil.tasks.pictures import read_picture
@@ -22,8 +24,6 @@ _AGREED = 0.3
 """Difference, of 2, from which on nothing of the details of a large picture is kept."""
 _ALIKE = 0.35
 """Median difference from the run's picture, in [0, 2], from which a picture is another one."""
-_BETWEEN = 0.02
-"""Share of a mask that may be neither black nor white."""
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -38,6 +38,7 @@ class Canvas:
         name: what to call it.
         task: what is to be done with it.
         notes: what a user should know of it.
+        progress: told how far enlarging to the picture's own size has come, which can take longer than the chains.
     """
 
     model: Any
@@ -46,6 +47,7 @@ class Canvas:
     name: str
     task: str
     notes: list[str] = field(default_factory=list)
+    progress: Progress | None = None
 
     @classmethod
     def of(cls, model: Any, image: str | Path | Tensor | None, task: str) -> "Canvas":
@@ -172,7 +174,7 @@ class Canvas:
         factor = max(side / had for side, had in zip(size, made.shape[-2:], strict=True))
         if factor <= 1:
             return made
-        return resize(self.model.super_resolve(made, factor), size).clamp(-1, 1)
+        return resize(self.model.super_resolve(made, factor, progress=self.progress), size).clamp(-1, 1)
 
     def _detailed(self, made: Tensor, marked: Tensor) -> Tensor:
         """The same, with the details that the picture has at its size wherever the chains have left it nearly as it was.
@@ -215,45 +217,41 @@ class Canvas:
             values, name = mask.squeeze(0).float() if mask.ndim == 3 else mask.float(), "The mask"
         else:
             values, name = (load_image(mask, 1, behind="black")[0] + 1) / 2, f"The mask {mask}"
-        height, width = self.whole.shape[1:]
-        if self.whole is self.small and values.ndim == 2:
-            values = _shrunk(values, height, width)  # the mask of the file that the run was trained on
-        if values.shape != (height, width):
+        size = self.whole.shape[1:]
+        of_file = self.whole is self.small and _shows_more(values, *size)  # of the file that the run was trained on
+        if values.shape != size and not of_file:
             hint = " Without a picture that is the one the run has learned: give the picture too."
             hint = hint if self.whole is self.small else ""
             raise ShapeError(
-                f"{name} has {'x'.join(map(str, reversed(values.shape)))} pixels and the picture {width}x{height} (width x "
+                f"{name} has {'x'.join(map(str, reversed(values.shape)))} pixels and the picture {size[1]}x{size[0]} (width x "
                 f"height); a mask has the size of its picture.{hint}"
             )
-        between = 1 - float(((values <= 0.1) | (values >= 0.9)).float().mean())
-        if between > _BETWEEN:
-            raise DataError(
-                f"{name} is no mask: {between:.0%} of it is neither black nor white. Paint white what is meant, and the rest "
-                "black."
-            )
-        marked = (values > 0.5).to(self.whole)
+        marked = painted(values, name).to(self.whole)
         if not bool(marked.any()) or bool(marked.all()):
             marks = "everything" if bool(marked.all()) else "nothing"
             clear = isinstance(mask, str | Path) and inspect_image(mask).transparent
             hint = " It is transparent in places, and those count as black." if clear else ""
             raise ConfigError(f"{name} marks {marks}: paint white what is meant, and no more.{hint}")
-        return marked
+        return _marked(marked, *size)
 
     def _small_mask(self, marked: Tensor) -> Tensor:
-        """The mask at the size that is worked on: 1 wherever something of it falls."""
-        small = resize(marked[None, None], self.small.shape[1:])[0, 0]
-        return (small > 0.05).to(marked)
+        """The mask at the size that is worked on."""
+        return _marked(marked, *self.small.shape[1:])
 
 
-def _shrunk(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask that is larger, of the same proportions, at a size: 1 wherever something of it falls. Others stay."""
-    stretch = (mask.shape[0] / mask.shape[1]) / (height / width)
-    if min(mask.shape) < min(height, width) or not 1 / _SAME < stretch < _SAME:
-        return mask
-    between = ((mask > 0.1) & (mask < 0.9)).float().mean()
-    if mask.shape == (height, width) or not bool(between <= _BETWEEN):
-        return mask
-    return (resize(mask[None, None].float(), (height, width))[0, 0] > 0.05).float()
+def _marked(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask (H, W) of 0 and 1 at another size: 1 wherever something of it falls, be it a speck."""
+    spread = resize(mask[None, None], (height, width))[0, 0] > 0.05
+    if mask.shape[0] >= height and mask.shape[1] >= width:
+        spread |= adaptive_max_pool2d(mask[None], (height, width))[0] > 0
+    return spread.to(mask)
+
+
+def _shows_more(mask: Tensor, height: int, width: int) -> bool:
+    """Whether a mask is of a picture that is larger, and of the same proportions."""
+    if mask.ndim != 2 or mask.shape[0] < height or mask.shape[1] < width:
+        return False
+    return 1 / _SAME < (mask.shape[0] / mask.shape[1]) / (height / width) < _SAME
 
 
 def _fitted(whole: Tensor, own: Tensor, name: str, most: float) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from unveil.tasks.flow_parts import tell_untrained
 from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run, load, read_recipe, shape_of
+from unveil.tasks.sides import check_sides
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from unveil.training.processes import Processes
 
 BATCH = 64
+AT_ONCE = 2**24
+"""Pixels of a size that was asked for, drawn at a time at most: chains need several times their memory."""
 STAGES = ("proposal", "kernel", "one", "two")
 
 
@@ -134,10 +137,7 @@ def _check_size(recipe: Recipe, size: Sequence[int] | None) -> None:
     """Refuse a size for models whose pictures have only one."""
     if size is None:
         return
-    if len(size) != 2:
-        raise ConfigError(f"The size is {size!r}; give a height and a width in pixels, such as (256, 640).")
-    for name, side in zip(("The height", "The width"), size, strict=True):
-        check_whole(name, side)
+    check_sides(size)
     if not isinstance(recipe.model, SingleImageSpec):
         own = recipe.data.size
         what = f"all its samples have {own[0]} x {own[1]} pixels" if own else "its samples have a size of their own"
@@ -282,6 +282,8 @@ def sample(
     device = next(run.model.parameters()).device
     here = Processes.join(device)
     mine = range(n)[here.rank * n // here.world : (here.rank + 1) * n // here.world]
+    if size is not None:
+        batch = max(1, min(batch, AT_ONCE // (size[0] * size[1])))
     chunks = [mine[start : start + batch] for start in range(0, len(mine), batch)]
     walk = walk_of(recipe, steps=steps, sampler=sampler)
     if temperature != 1:

@@ -1,7 +1,7 @@
 """A pyramid of patch energies: the image they are of, and the chains that run down them."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import cast
 
 import torch
@@ -279,8 +279,9 @@ class EnergyPyramid(nn.Module):
             check_whole(name, side)
         scaled = scaled_sizes(sizes, (int(size[0]), int(size[1])))
         if min(scaled[0]) < _FEWEST or min(size) < self.energies[0].field:
+            field = self.energies[0].field
             least = [
-                max(self.energies[0].field, -(-_FEWEST * top // low))
+                next(side for side in count(field) if round(low * side / top) >= _FEWEST)
                 for low, top in zip(sizes[0], sizes[-1], strict=True)
             ]
             raise ConfigError(
@@ -291,12 +292,12 @@ class EnergyPyramid(nn.Module):
 
     def _usable(self) -> int:
         """How many scales can be used: those that are finished, and the one that trains."""
-        count = max(self.finished, self._training)
-        if count == 0:
+        usable = max(self.finished, self._training)
+        if usable == 0:
             raise RunError(
                 f"No scale of this model is trained yet, of {self.scales}; train the first one to its end to use it."
             )
-        return count
+        return usable
 
     def check_scale(self, scale: int, least: int = 0) -> None:
         """Refuse a scale that cannot be started at.

@@ -65,6 +65,7 @@ def moves(model: "EnergyPyramid", scale: int, steps: int, starts: Starts, batch:
     if batch.step == 0:
         if scale == 0:
             model.learn(batch.x[0], batch.cond["hole"][0] if "hole" in batch.cond else None)
+        model.trained.fill_(scale)  # a model that is trained anew is finished no more
         guard.begin(network)
     guard.before(batch.step, network)
     anew = False
@@ -73,11 +74,10 @@ def moves(model: "EnergyPyramid", scale: int, steps: int, starts: Starts, batch:
         try:
             ends = _walked(model, scale, steps, starts, batch)
             logs = _health(ends, border)
-            reach = logs["slope"] * model.reach(scale)
-            diverged = guard.has_diverged(*_shared(logs["slope"], reach, logs["contrast"], ends.growth))
+            felt = [logs["slope"], logs["slope"] * model.reach(scale), logs["contrast"], ends.growth]
         except DivergenceError as error:
-            diverged, trouble = True, f" ({error})"
-        if not diverged:
+            felt, trouble = [torch.tensor(torch.nan, device=model.device)] * 4, f" ({error})"
+        if not guard.has_diverged(*_shared(*felt)):  # where one process fails, all go back
             break
         if not guard.restore(network):
             raise DivergenceError(
@@ -171,11 +171,12 @@ def _cropped(
 def map_places(known: Tensor, border: int) -> Tensor:
     """The positions of the map whose patches see nothing of a hole, (1, 1, H, W) as 0 and 1.
 
-    Where there is none, the positions that are known themselves: nothing of the hole's contents is in the pyramid anyway.
+    Where there is none, the positions that are known themselves, and all where none is, as at the coarse scales of a fine
+    grid: nothing of the hole's contents is in the pyramid anyway, only what lies around it.
     """
     hole = functional.pad(1 - known, (border,) * 4)
     clear = 1 - functional.max_pool2d(hole, 2 * border + 1, stride=1)
-    return clear if bool(clear.any()) else known
+    return next((places for places in (clear, known) if bool(places.any())), torch.ones_like(known))
 
 
 def _means(maps: Tensor, places: Tensor | None) -> Tensor:

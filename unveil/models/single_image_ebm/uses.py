@@ -330,7 +330,8 @@ class UsablePyramid(EnergyPyramid):
     def _blended(self, out: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         """The result where the mask is 1, the picture at its size where it is 0, bit by bit."""
         size = out.shape[-2:]
-        if mask.ndim != 4 or mask.shape[1] != 1 or mask.shape[-2:] not in (image.shape[-2:], size):
+        fits = mask.ndim == 4 and len(mask) in (1, len(image)) and mask.shape[1] == 1
+        if not fits or mask.shape[-2:] not in (image.shape[-2:], size):
             raise ShapeError(
                 f"The mask has shape {tuple(mask.shape)}; this picture needs (1, 1, {image.shape[-2]}, {image.shape[-1]})."
             )
