@@ -9,7 +9,7 @@ from unveil.core.errors import ConfigError
 from unveil.data import read_video
 from unveil.recipes import resolve
 from unveil.tasks.run import load
-from unveil.tasks.video_path import course, principal_plane
+from unveil.tasks.video_path import course, places_beside, principal_plane
 from unveil.tasks.video_times import check_times, video_at
 
 pytest.importorskip("av", reason="PyAV is not installed")
@@ -110,6 +110,15 @@ def test_trajectories_differ_and_do_not_depend_on_company(trained):
         (["predict", "RUN", "CLIP", "--start", "9"], "has 12 frames, and 14 are needed: 5 from frame 9 on"),
         (["predict", "CERTAIN", "CLIP", "--trajectories", "2"], "knows one future"),
         (["predict", "CERTAIN", "CLIP", "--known-times", "1"], "reads 4 frames"),
+        (
+            ["predict", "CERTAIN", "CLIP", "--known-times", "0,2,4,6"],
+            "as if they were 1 apart, and known_times says otherwise",
+        ),
+        (["predict", "RUN", "CLIP", "--times", "1e10"], "1e+10 frames away were asked for; a path is followed"),
+        (
+            ["predict", "RUN", "CLIP", "--known-times", "0,1,2,3,1e30"],
+            "1e+30 frames away were asked for; a path is followed",
+        ),
         (["interpolate", "RUN", "CLIP", "--factor", "0"], "factor is 0"),
         (["interpolate", "RUN", "CLIP", "--missing"], "takes no missing"),
         (["interpolate", "RUN", "CLIP", "--start", "11"], "two or more are needed"),
@@ -157,6 +166,17 @@ def test_a_course_is_a_curve_in_the_plane_of_its_frames(trained):
     centre, plane, share = principal_plane(circle)
     assert share == pytest.approx(1)
     torch.testing.assert_close((circle - centre) @ plane @ plane.T + centre, circle)
+
+
+def test_pictures_of_a_path_hide_neither_it_nor_one_another():
+    turn = np.linspace(0, 4 * np.pi, 161)  # twice around, so that frames lie upon one another
+    for curve in (np.stack([np.cos(turn), np.sin(turn)], 1), np.stack([turn, 0 * turn], 1), np.zeros((161, 2))):
+        places = np.array(places_beside(curve, curve[::20]))
+        size = max(np.ptp(curve, axis=0).max(), 1e-6)
+        gaps = np.abs(places[:, None] - places).max(2) + np.eye(len(places)) * size
+        assert gaps.min() >= 0.25 * size
+        assert np.hypot(*(places - curve[::20]).T).max() < 0.51 * size
+        assert np.abs(places - (curve.max(0) + curve.min(0)) / 2).max() <= 0.63 * size
 
 
 def test_other_kinds_of_runs_are_refused():

@@ -37,6 +37,28 @@ def test_reading_the_past_backwards_meets_reading_it_forwards():
     assert torch.equal(m.frames_at(x[:, :5], at, mean=True)[:, :2], m.predict_past(x, 2, mean=True))
 
 
+def test_what_follows_and_what_was_before_go_by_the_times_of_what_is_known():
+    m, x, times = model(), clips(2, 6), torch.tensor([3, 10, 11, 12.5, 13, 17]).double()
+    there = torch.ones(2, 6)
+    there[:, 2] = 0
+    after = m.frames_at(x[:, 1:], [18.0, 19], times=times[1:], mask=there[:, 1:], mean=True)
+    torch.testing.assert_close(m.predict(x, 2, times=times, mask=there, mean=True), after)
+    before = m.frames_at(x[:, :5], [1.0, 2], times=times[:5], mask=there[:, :5], mean=True)
+    torch.testing.assert_close(m.predict_past(x, 2, times=times, mask=there, mean=True), before)
+    own = torch.stack([times, times + 4])
+    torch.testing.assert_close(m.predict(x, 2, times=own, mask=there, mean=True), after, rtol=1e-3, atol=1e-3)
+    x[:, 2] = float("nan")  # what is not there may hold anything
+    torch.testing.assert_close(m.predict(x, 2, times=times, mask=there, mean=True), after)
+
+
+@pytest.mark.parametrize(("weights", "given"), [(torch.float64, torch.float32), (torch.float32, torch.float64)])
+def test_frames_take_on_the_type_of_the_weights(weights, given):
+    m, x = model().to(weights), clips().to(given)
+    for made in (m.predict(x, 2, mean=True), m.interpolate(x, 2), m.sample(2), m.loss(x)[0]):
+        assert made.dtype == weights
+    torch.testing.assert_close(m.predict(x, 2, mean=True).float(), model().predict(clips(), 2, mean=True))
+
+
 @pytest.mark.parametrize("frames", [4, 5, 8, 12])
 def test_a_higher_frame_rate_keeps_the_frames_of_the_lower(frames):
     m, x = model(), clips(2, frames)
@@ -100,6 +122,9 @@ def test_a_trajectory_tells_where_and_how_fast():
     torch.testing.assert_close(slope, path.velocities[:, 1], rtol=0.05, atol=1e-3)
     torch.testing.assert_close(m.decode(path.states), m.frames_at(x, [0.0, 1.0, 1.001], mean=True))
     assert not path.states[:, 0, 6:].any()  # what is added begins as zeros
+    own = trajectory(m, x, torch.tensor([[0.0, 1.0, 1.001], [0.0, 0.5, 1.0]]))
+    torch.testing.assert_close(own.velocities[0], path.velocities[0], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(own.velocities[1, 2], path.velocities[1, 1], rtol=1e-3, atol=1e-4)
 
 
 def test_saved_weights_keep_the_clock():

@@ -18,6 +18,7 @@ from unveil.ode import (
     rk4,
     solve,
 )
+from unveil.ode.solution import Leg
 
 
 @pytest.mark.parametrize(("solver", "order"), [(euler, 1), (midpoint, 2), (heun, 2), (rk4, 4)])
@@ -156,6 +157,19 @@ def test_samples_with_steps_of_their_own_have_paths_of_their_own():
     path = dopri5(stiffness, x, torch.tensor([0.0, 1.0]), rtol=1e-7, atol=1e-7, dense=True).path
     exact = dopri5(stiffness, x, between, rtol=1e-9, atol=1e-9).states
     torch.testing.assert_close(path.at(between), exact, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_time_is_looked_for_where_it_is_on_a_long_path(sign, monkeypatch):
+    looked, look = [], Leg.at
+    monkeypatch.setattr(Leg, "at", lambda leg, t: looked.append(t) or look(leg, t))
+    times = sign * torch.arange(101, dtype=torch.float64) / 100
+    path = dopri5(linear, START, times, dense=True).path
+    between = sign * (torch.arange(100, dtype=torch.float64) + 0.5) / 100
+    exact = torch.stack([START @ torch.linalg.matrix_exp(MATRIX * float(t)).T for t in between])
+    torch.testing.assert_close(path.at(between), exact, rtol=0, atol=1e-6)
+    assert len(path.legs) >= 100
+    assert len(looked) < 5 * len(between)
 
 
 def test_states_do_not_depend_on_other_times_that_were_asked_for():

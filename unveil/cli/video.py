@@ -25,7 +25,9 @@ Frames = Annotated[int | None, typer.Option(help="How many to make; those of one
 Trajectories = Annotated[int, typer.Option(help="How many different answers; each goes to a file of its own.")]
 Start = Annotated[int, typer.Option(help="The first frame of CLIP that is known.")]
 Number = Annotated[int, typer.Option(help="Which clip of moving-digits.")]
-Strip = Annotated[Path | None, typer.Option(help="A .png with the frames side by side; the known ones have a border.")]
+Strip = Annotated[
+    Path | None, typer.Option(help="A .png with frames side by side, 16 at most; the known ones have a border.")
+]
 Fps = Annotated[float | None, typer.Option(help="Frames a second; the clip's own without it.")]
 Scale = Annotated[int, typer.Option(help="Enlarge each pixel so many times.")]
 MadeOnly = Annotated[bool, typer.Option("--made-only", help="Leave the known frames out of the clip.")]
@@ -76,7 +78,11 @@ def interpolate(
     sampler: SamplerName = None, seed: Seed = 0, batch: Batch = BATCH, strip: Strip = None, fps: Fps = None,
     scale: Scale = 1, made_only: MadeOnly = False, force: Force = False,
     factor: Annotated[
-        int | None, typer.Option(help="Frames made for each of CLIP, for models of paths; 4 is slow motion.")
+        int | None,
+        typer.Option(
+            help="Frames made for each of CLIP, for models of paths; 2 without it. The clip lasts as long as before: for slow "
+            "motion give --fps too."
+        ),
     ] = None,
     times: Times = None,
 ) -> None:  # fmt: skip

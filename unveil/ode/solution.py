@@ -82,14 +82,17 @@ class Path:
             ConfigError: a time lies beyond the ends.
         """
         low, high = sorted((self.first, self.last))
+        ends = [torch.cat([leg.t, leg.arrival]) for leg in self.legs]
+        reach = [(float(both.min()) - 1e-8, float(both.max()) + 1e-8) for both in ends]
         found = []
         for t in torch.as_tensor(times, dtype=torch.float64).flatten().tolist():
             if not low - 1e-9 <= t <= high + 1e-9:
                 raise ConfigError(f"The path runs from {self.first:g} to {self.last:g}; it was asked for time {t:g}.")
             x = self.legs[0].x
-            for leg in self.legs:
-                state, here = leg.at(t)
-                x = torch.where(expand_as(here.to(x.device), x), state, x)
+            for leg, (begin, end) in zip(self.legs, reach, strict=True):
+                if begin <= t <= end:  # a long path has many steps, and a time lies in few
+                    state, here = leg.at(t)
+                    x = torch.where(expand_as(here.to(x.device), x), state, x)
             found.append(x)
         return torch.stack(found)
 

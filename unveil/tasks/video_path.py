@@ -13,6 +13,7 @@ from unveil.tasks.run import Run, load, read_recipe, shape_of
 from unveil.tasks.video_times import check_times
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 FINE = 8
@@ -138,6 +139,31 @@ def _arrows(model: Any, centre: "Tensor", plane: "Tensor", points: "Tensor") -> 
     return places, model.field(torch.tensor(0.0, dtype=torch.float64), states).double().cpu() @ plane
 
 
+def places_beside(curve: "np.ndarray", dots: "np.ndarray") -> "list[np.ndarray]":
+    """Where the pictures of some dots of a curve go, each (2,): near them, in the drawing, off the curve and off one another.
+
+    A picture with its number is about a quarter as wide as the curve.
+
+    Args:
+        curve: its points, (n, 2).
+        dots: those that have a picture, (m, 2), in the order in which they choose.
+    """
+    import numpy as np
+
+    size, middle = max(float(np.ptp(curve, axis=0).max()), 1e-6), (curve.max(0) + curve.min(0)) / 2
+    turns = 2 * np.pi * np.arange(16) / 16
+    ways = np.concatenate([far * np.stack([np.cos(turns), np.sin(turns)], 1) for far in (0.2, 0.28, 0.38, 0.5)])
+    found: list[np.ndarray] = []
+    for dot in dots:
+        places = dot + size * ways
+        hidden = (np.abs(places[:, None] - curve).max(2) < 0.13 * size).mean(1)
+        upon = [(np.abs(places - other).max(1) < 0.25 * size) for other in found]
+        outside = np.abs(places - middle).max(1) > 0.63 * size
+        worth = 4 * outside + 2 * np.sum([np.zeros(len(places)), *upon], 0) + 2 * hidden + np.hypot(*ways.T)
+        found.append(places[int(worth.argmin())])
+    return found
+
+
 def draw(course: Course, out: Path, *, title: str = "") -> None:
     """Draw a path as a .png: the curve, coloured by time, its frames along it, and below how fast it goes."""
     import numpy as np
@@ -156,17 +182,12 @@ def draw(course: Course, out: Path, *, title: str = "") -> None:
     dots = points[::FINE]
     axes.scatter(*dots.T, c=times[::FINE], cmap="viridis", s=26, zorder=3, edgecolor="white", linewidth=0.6)
     axes.scatter(*dots[0], marker="*", s=220, color="tab:red", zorder=4, label="first frame")
-    axes.scatter(
-        *dots[min(course.known, len(dots)) - 1], marker="s", s=60, color="tab:blue", zorder=4, label="last frame read"
-    )
-    size = max(float(np.ptp(dots, axis=0).max()), 1e-6)
-    heading = np.gradient(dots, axis=0)
-    for turn, place in enumerate(np.unique(np.linspace(0, len(dots) - 1, _PICTURES).round().astype(int))):
+    if course.known <= len(dots):
+        axes.scatter(*dots[course.known - 1], marker="s", s=60, color="tab:blue", zorder=4, label="last frame read")
+    shown = np.unique(np.linspace(0, len(dots) - 1, _PICTURES).round().astype(int))
+    for place, where in zip(shown, places_beside(points, dots[shown]), strict=True):
         picture = course.frames[place].clamp(-1, 1).add(1).div(2).permute(1, 2, 0).numpy()
         picture = picture[..., 0] if picture.shape[2] == 1 else picture
-        across = np.array([-heading[place, 1], heading[place, 0]])
-        away = (0.17 + 0.1 * (turn // 2 % 2)) * size * across / max(float(np.hypot(*across)), 1e-9)
-        where = dots[place] + (away if turn % 2 else -away)  # in turn on either side of the path
         image = OffsetImage(picture, zoom=52 / picture.shape[0], cmap="gray", clim=(0, 1))
         line = {"arrowstyle": "-", "color": "0.5"}
         axes.add_artist(AnnotationBbox(image, tuple(dots[place]), xybox=tuple(where), pad=0.1, arrowprops=line))

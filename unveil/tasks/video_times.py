@@ -95,6 +95,12 @@ def check_times(
         check_order("known_times", known_times, twice=False)
         if not spec.variational and len(known_times) < spec.known:
             raise ConfigError(f"This model reads {spec.known} frames; give known_times for as many or more.")
+        read = [] if spec.variational else known_times[: spec.known]
+        if any(abs(after - before - 1) > 1e-3 for before, after in pairwise(read)):
+            raise ConfigError(
+                f"This model reads the first {spec.known} frames as if they were 1 apart, and known_times says otherwise; take "
+                "a variational one, such as moving-digits-ode-variational, where times are uneven."
+            )
     if factor is not None and task != "interpolate":
         raise ConfigError(f"factor raises the frame rate (interpolate); to {VERBS[task]}, leave it out.")
     return spec

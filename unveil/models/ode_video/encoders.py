@@ -10,6 +10,7 @@ from unveil.networks.frames import FrameEncoder
 from unveil.ode import Solver, solve
 
 Anchor = Literal["first", "last"]
+_NEAR = 1e-3  # of a frame
 
 
 class Encoded(NamedTuple):
@@ -80,7 +81,7 @@ class StackEncoder(nn.Module):
         """The state at the first frame.
 
         Raises:
-            ConfigError: one of these frames is not there.
+            ConfigError: one of these frames is not there, or they are not 1 apart.
             ShapeError: there are too few.
         """
         if frames.shape[1] < self.count:
@@ -89,6 +90,11 @@ class StackEncoder(nn.Module):
             raise ConfigError(
                 f"This model reads the first {self.count} frames and cannot do without one; take a recurrent one where "
                 "frames are missing."
+            )
+        if bool(((times[:, : self.count].diff(dim=1) - 1).abs() > _NEAR).any()):
+            raise ConfigError(
+                f"This model reads the first {self.count} frames as if they were 1 apart, and their times are not; take a "
+                "recurrent one where times are uneven."
             )
         return Encoded(self.embed(frames[:, : self.count])[:, 0], None, times[:, 0])
 

@@ -39,11 +39,19 @@ def checked_frames(frames: Tensor, name: str, shape: torch.Size) -> Tensor:
     return checked_range(checked_shape(frames, name, shape), name)
 
 
-def checked_clock(times: Times, count: int, name: str) -> Tensor:
-    """When known frames were taken: 0, 1, 2, ... where nobody says otherwise; (T,) or (B, T), float64.
+def without_missing(frames: Tensor, mask: Tensor | None) -> Tensor:
+    """Frames of which those that are not there, and may hold anything, hold zeros; a mask that fits no frames does nothing."""
+    if mask is None or tuple(mask.shape) != tuple(frames.shape[:2]):
+        return frames
+    rows = mask.bool().to(frames.device).reshape(*mask.shape, *[1] * (frames.ndim - 2))
+    return torch.where(rows, frames, torch.zeros_like(frames))
+
+
+def checked_clock(times: Times, count: int, name: str, clips: int) -> Tensor:
+    """When known frames were taken: 0, 1, 2, ... where nobody says otherwise; (T,) or (clips, T), float64.
 
     Raises:
-        ConfigError: not one for each frame, not finite, or not ascending.
+        ConfigError: not one for each frame, not finite, not ascending, or of other clips.
     """
     if times is None:
         return torch.arange(count, dtype=torch.float64)
@@ -54,14 +62,14 @@ def checked_clock(times: Times, count: int, name: str) -> Tensor:
         raise ConfigError(f"The times of the {name} are not all finite; each is a number of frames, such as 2.5.")
     if told := _disorder(at, at.diff(dim=-1) <= 0):
         raise ConfigError(f"The times of the {name} must ascend, none twice; {told}. Sort the frames by their times.")
-    return at
+    return _of_clips(at, clips)
 
 
-def checked_query(times: Times) -> Tensor:
-    """When frames are wanted, (n,) or (B, n), float64; in ascending order, where one may come twice.
+def checked_query(times: Times, clips: int) -> Tensor:
+    """When frames are wanted, (n,) or (clips, n), float64; in ascending order, where one may come twice.
 
     Raises:
-        ConfigError: none, not finite, or out of order.
+        ConfigError: none, not finite, out of order, or of other clips.
     """
     at = torch.as_tensor(times, dtype=torch.float64).detach().cpu()
     if at.ndim not in (1, 2) or not at.shape[-1]:
@@ -74,7 +82,18 @@ def checked_query(times: Times) -> Tensor:
         )
     if told := _disorder(at, at.diff(dim=-1) < 0):
         raise ConfigError(f"The times at which frames are wanted must ascend; {told}. Sort them.")
-    return at
+    return _of_clips(at, clips)
+
+
+def _of_clips(at: Tensor, clips: int) -> Tensor:
+    """Times (n,) for all clips, or (clips, n)."""
+    if at.ndim == 1:
+        return at
+    if len(at) not in (1, clips):
+        raise ConfigError(
+            f"Times of {len(at)} clips were given, and there are {clips}; give a row for each, or one row for all."
+        )
+    return at.expand(clips, -1)
 
 
 def _disorder(at: Tensor, wrong: Tensor) -> str:

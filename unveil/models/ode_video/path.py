@@ -11,10 +11,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from unveil.core.errors import ConfigError
 from unveil.core.protocols import Field
 from unveil.ode import Solver, solve
 
 _NEAR = 1e-6  # of a frame
+_FARTHEST = 100_000  # frames; nobody waits for more, and their grid would not fit into memory
 
 
 def states_at(field: Field, z: Tensor, start: Tensor, times: Tensor, solver: Solver) -> tuple[Tensor, int]:
@@ -29,9 +31,15 @@ def states_at(field: Field, z: Tensor, start: Tensor, times: Tensor, solver: Sol
 
     Returns:
         (B, n, d).
+
+    Raises:
+        ConfigError: a time is too far from the start for any solver.
     """
     if not len(z):
         return z[:, None].expand(-1, times.shape[-1], -1), 0
+    far = float((times - start[:, None]).abs().max())
+    if far > _FARTHEST:
+        raise ConfigError(f"Frames {far:g} frames away were asked for; a path is followed for {_FARTHEST} at most.")
     shared = times if times.ndim == 1 else times[0]
     if bool((start == start[0]).all()) and bool((times == shared).all()):
         return _together(field, z, float(start[0]), shared, solver)

@@ -14,7 +14,7 @@ class Trajectory(NamedTuple):
     """A path in the space of states.
 
     Attributes:
-        times: in frames, (n,).
+        times: in frames, (n,) or (B, n).
         states: (B, n, d).
         velocities: dz/dt for a frame as the unit of time, (B, n, d).
     """
@@ -31,12 +31,12 @@ def trajectory(model: ODEVideo, known: Tensor, query: Times, *, times: Times = N
     Args:
         model: whose path.
         known: frames, (B, m, C, H, W).
-        query: when, (n,), ascending.
+        query: when, (n,) or (B, n), ascending.
         times: when the known frames were taken; 0, 1, 2, ... when None.
     """
-    at = checked_query(query)
+    at = checked_query(query, len(known))
     with evaluating(model):
         encoded = model.encode(known, times)
         states = model.states(encoded.mean, encoded.start, at)
-        velocities = [model.field(t, z) for t, z in zip(at, states.unbind(1), strict=True)]
+        velocities = [model.field(t, z) for t, z in zip(at.unbind(-1), states.unbind(1), strict=True)]
     return Trajectory(at, states, torch.stack(velocities, 1))
