@@ -1,5 +1,8 @@
 """AMASS's files: the pelvis is where it was, whichever way is up."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -96,11 +99,29 @@ def test_names_and_types_that_files_differ_in(tmp_path, body):
         ({"gender": np.array("unknown")}, "male, female or neutral"),
         ({"betas": np.full(16, np.inf)}, "betas are not finite"),
         ({"poses": np.array([object()])}, "is no AMASS file"),
+        ({"poses": np.array([["a"] * 156] * 4)}, "poses are no numbers"),
+        ({"poses": np.full((4, 156), 1e300)}, "frame 0 of its poses is not finite"),
+        ({"betas": np.array(["a"] * 10)}, "betas are no numbers"),
+        ({"betas": np.zeros((0, 10))}, "is no AMASS file"),
+        ({"hand_poses": np.zeros((4, 5))}, "is no AMASS file"),
+        ({"mocap_framerate": np.zeros(3)}, "is no AMASS file"),
     ],
 )
 def test_what_is_no_motion_is_refused(changes, message, tmp_path, body):
     with pytest.raises(DataError, match=rf"clip.npz.*{message}"):
         read_amass(saved(tmp_path / "clip.npz", **changes), body)
+
+
+def test_more_than_memory_is_made_for_is_refused(tmp_path, body, monkeypatch):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 72)})
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        archive.writestr("poses.npy", header.getvalue())
+    with pytest.raises(DataError, match=r"huge\.npz"):
+        read_amass(tmp_path / "huge.npz", body)
+    monkeypatch.setattr("unveil.body.array_files._LARGEST", 1000)
+    with pytest.raises(DataError, match="two gigabytes"):
+        read_amass(saved(tmp_path / "clip.npz"), body)
 
 
 def test_missing_and_damaged_files_are_refused(tmp_path, body):

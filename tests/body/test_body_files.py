@@ -148,6 +148,46 @@ def test_odd_and_damaged_pickles_are_refused(data):
         read_arrays(data)
 
 
+class Hidden:
+    """Numbers of eight bytes that say of themselves to be an object."""
+
+    def __reduce__(self):
+        return np.dtype, ("V8", False, True), (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        Evil(np.ndarray, (1,), "O", b"A" * 8),
+        Evil(np.ndarray, (1,), Hidden(), b"A" * 8),
+        Evil(np.zeros(1).__reduce_ex__(5)[0], b"A" * 8, Hidden(), (1,), "C"),
+        Evil(np.float64(0).__reduce__()[0], Hidden(), b"A" * 8),
+    ],
+)
+def test_numbers_of_a_pickle_are_never_taken_for_objects_in_memory(payload):
+    with pytest.raises(DataError, match=r"no pickled array needs|are no numbers"):
+        read_arrays(pickle.dumps({"poses": payload}, protocol=2))
+
+
+def test_a_pickle_leaves_the_classes_that_it_names_as_they_are():
+    before = scipy.sparse.csc_matrix.toarray
+    with pytest.raises(DataError):
+        read_arrays(b"cscipy.sparse._csc\ncsc_matrix\n(N(dS'toarray'\nI1\nstb.")
+    assert scipy.sparse.csc_matrix.toarray is before
+    with pytest.raises(DataError):
+        read_arrays(b"c_codecs\nencode\n(N(dS'__defaults__'\n(I1\ntstb.")
+    assert read_arrays(b"c_codecs\nencode\n(Va\ntR.") == b"a"
+
+
+def test_every_kind_of_number_comes_out_of_a_pickle():
+    for kind in ("<f8", ">f4", "<i2", "|u1", "?", "<c8", "S3", "<U3"):
+        for value in (np.arange(6).reshape(2, 3).astype(kind), np.asfortranarray(np.ones((2, 3), kind))):
+            for protocol in (0, 2, 5):
+                found = read_arrays(pickle.dumps({"a": value, "b": value[1, 1]}, protocol))
+                np.testing.assert_array_equal(found["a"], value)
+                assert found["b"] == value[1, 1]
+
+
 def test_sparse_matrices_that_point_outside_themselves_are_refused():
     matrix = scipy.sparse.csc_matrix(np.eye(4))
     matrix.indices = matrix.indices + 1_000_000

@@ -270,6 +270,24 @@ def test_damage_is_told(change, message, tmp_path):
         read_glb(changed(tmp_path, change))
 
 
+@pytest.mark.parametrize(
+    "values", [["x", 0, 0], [0, 0], [], [10**400, 0, 0], [float("nan"), 0, 0], [1e300, 0, 0], None]
+)
+def test_nodes_at_no_place_are_refused(values, tmp_path):
+    file = changed(tmp_path, lambda tree: tree["nodes"][0].update(translation=values))
+    with pytest.raises(GltfError, match=r"bad\.glb.*translation of a node is not 3 finite numbers"):
+        read_glb(file)
+
+
+def test_binds_that_are_no_numbers_are_refused(tmp_path):
+    tree, binary = parts(write_glb(small(), tmp_path / "c.glb"))
+    view = tree["bufferViews"][tree["accessors"][tree["skins"][0]["inverseBindMatrices"]]["bufferView"]]
+    start = view.get("byteOffset", 0)
+    save(tmp_path / "bad.glb", tree, binary[:start] + struct.pack("<3f", *[float("nan")] * 3) + binary[start + 12 :])
+    with pytest.raises(GltfError, match=r"bad\.glb"):
+        read_glb(tmp_path / "bad.glb")
+
+
 def test_files_that_are_cut_off_are_refused_wherever_they_end(tmp_path):
     data = write_glb(small(), tmp_path / "c.glb").read_bytes()
     for end in (0, 3, 11, 19, 100, len(data) // 2, len(data) - 1):

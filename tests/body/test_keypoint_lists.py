@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unveil.body import Pose, angles_to_pose, key_poses
-from unveil.body.estimation import COCO_17, KeypointFit, keypoints_of
+from unveil.body.estimation import COCO_17, Camera, KeypointFit, Keypoints, keypoints_of
 from unveil.body.estimation.keypoint_fit import _Fit
 from unveil.core.errors import ConfigError
 
@@ -40,6 +40,28 @@ def test_rows_of_points_are_one_person(width):
 def test_points_that_show_no_pose_are_refused(points, message):
     with pytest.raises(ConfigError, match=message):
         keypoints_of({"points": points})
+
+
+def test_points_in_other_units_are_refused(body):
+    names, points = tuple(COCO_17[5:]), torch.rand(12, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ConfigError, match="give metres"):
+        Keypoints(names, 1000 * points, torch.ones(12))
+    shares = Keypoints(names, points[:, :2], torch.ones(12))
+    with pytest.raises(ConfigError, match="shares of the picture"):
+        KeypointFit(body)(shares, Camera.of_picture(600, 480))
+    with pytest.raises(ConfigError, match="finite"):
+        Keypoints(names, points, torch.full((12,), float("inf")))
+    with pytest.raises(ConfigError, match="centre is"):
+        Camera(500.0, (float("nan"), 0.0))
+
+
+def test_landmarks_of_a_picture_that_the_person_leaves_are_no_places_in_space():
+    marks = [{"x": 0.5 + 0.01 * n, "y": 0.2 + 0.035 * n, "z": -0.1} for n in range(33)]
+    with pytest.raises(ConfigError, match="shares of the picture"):
+        keypoints_of({"pose_landmarks": marks})
+    hips = marks[23]["x"] + 0.005, marks[23]["y"] + 0.0175
+    world = [{"x": mark["x"] - hips[0], "y": mark["y"] - hips[1], "z": 0.0} for mark in marks]
+    assert not keypoints_of({"landmarks": world})[0].flat
 
 
 @pytest.mark.parametrize("row", [{"x": None, "y": 1}, {"x": 1}, 3, {"x": 1, "y": 2, "visibility": "high"}])

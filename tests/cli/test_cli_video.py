@@ -16,7 +16,12 @@ pytest.importorskip("av", reason="PyAV is not installed")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     place = tmp_path_factory.mktemp("video")
-    tiny_run(place / "run", "moving-digits-mcvd-concat", 2, ["data.size=16", "model.past=3", "model.frames=4", "model.future=3"])
+    tiny_run(
+        place / "run",
+        "moving-digits-mcvd-concat",
+        2,
+        ["data.size=16", "model.past=3", "model.frames=4", "model.future=3"],
+    )
     pixels = np.random.default_rng(0).integers(0, 256, (30, 24, 40, 3), np.uint8)
     np.savez(place / "clip.npz", frames=pixels, fps=10.0)
     return place
@@ -113,6 +118,7 @@ def test_frames_of_another_size_are_brought_there_and_that_is_said(trained):
         (["predict", "RUN", "CLIP", "--out", "a.mp4", "--sparse"], "several spacings"),
         (["predict", "RUN", "CLIP", "--out", "a.mp4", "--fps", "0"], "--fps is 0"),
         (["predict", "RUN", "CLIP", "--out", "a.gif", "--fps", "60"], "a GIF is shown at 50"),
+        (["predict", "RUN", "CLIP", "--out", "a.gif", "--fps", "0.001"], "give a number from 0.002"),
         (["predict", "RUN", "gone.mp4", "--out", "a.mp4"], "There is no file"),
         (["predict", "gone", "CLIP", "--out", "a.mp4"], "gone"),
         (["predict", "RUN", "CLIP", "--out", "CLIP", "--force"], "is the clip that is read"),
@@ -134,6 +140,14 @@ def test_a_gif_of_a_fast_clip_is_slowed_down_and_that_is_said(trained, tmp_path,
     assert enter("predict", trained / "run", tmp_path / "fast.npz", "--out", tmp_path / "a.gif", "--steps", "1") == 0
     assert "120 frames a second, and .gif 50 at most" in capsys.readouterr().out.replace("\n", " ")
     assert read_video(tmp_path / "a.gif")[1] == pytest.approx(50)
+
+
+def test_a_clip_of_hours_between_frames_is_sped_up_and_that_is_said(trained, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16), np.uint8)
+    np.savez(tmp_path / "slow.npz", frames=pixels, fps=1e-4)
+    assert enter("predict", trained / "run", tmp_path / "slow.npz", "--out", tmp_path / "a.gif", "--steps", "1") == 0
+    assert "0.0001 frames a second, and .gif 0.002 at least" in capsys.readouterr().out.replace("\n", " ")
+    assert read_video(tmp_path / "a.gif")[1] == pytest.approx(0.002)
 
 
 def test_runs_that_cannot(tmp_path):

@@ -119,6 +119,17 @@ def test_an_arrow_of_a_gizmo_is_dragged_along_its_axis(visitor):
     assert visitor.editor.steps == (1, 0)
 
 
+def test_what_has_arrows_is_dragged_by_its_middle_in_the_plane_of_view(visitor):
+    place, camera = visitor.joint(WRIST), visitor.session.client.camera
+    ahead = np.asarray(camera.look_at) - np.asarray(camera.position)
+    assert visitor.session.gizmos._gizmos[(WRIST, POSITION)].active_axes == (True, True, False)
+    visitor.drag(visitor.pixel(place), (20, -35))
+    way = visitor.joint(WRIST) - place
+    assert way[1] > 0.05
+    assert abs(way @ ahead) < 0.1 * np.linalg.norm(way) * np.linalg.norm(ahead)
+    assert visitor.editor.steps == (1, 0)
+
+
 def test_clicks_hold_a_joint_and_let_it_go(visitor):
     x, y = visitor.pixel(visitor.joint(ELBOW))
     at = x - 5, y + 4  # beside the arrows that come when it is selected

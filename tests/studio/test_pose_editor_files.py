@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from unveil.body import (
     JOINTS,
     POSITION,
+    ROTATION,
     random_motion,
     read_amass,
     read_bvh,
@@ -21,9 +23,10 @@ from unveil.body import (
     write_glb,
 )
 from unveil.core.errors import ConfigError, DataError, ExistsError
-from unveil.studio import Folder, open_file, open_named, recover, save, saved
+from unveil.studio import Folder, Grip, open_file, open_named, recover, save, saved
 from unveil.studio.bodies_view import limb_by_limb
 from unveil.studio.folder import LARGEST
+from unveil.studio.gizmos_view import axes_across
 from unveil.studio.rings import rings_of
 
 WRIST = JOINTS.index("left_wrist")
@@ -116,6 +119,15 @@ def test_rings_go_around_a_character_that_is_stouter_than_its_body(editor, new_e
     assert float((worn / plain).amax(1)[[JOINTS.index(name) for name in ("spine1", "left_hip")]].min()) > 1.05
     follows = actor.costume.weights()
     assert torch.allclose(follows.sum(1), torch.ones(len(follows)), atol=1e-5)
+
+
+def test_an_arrow_that_points_at_the_viewer_is_left_out():
+    hand = Grip(POSITION, 20, (0.3, 1.0, 0.0, 0.0, 0.0, 0.0))
+    assert axes_across(hand, (0.3, 1.0, 4.0)) == (True, True, False)
+    assert axes_across(hand, (-3.0, 1.2, 0.3)) == (False, True, True)
+    assert axes_across(hand, (3.0, 3.0, 3.0)) == (True, True, True)
+    assert axes_across(hand, hand.place) == (True, True, True)
+    assert axes_across(Grip(ROTATION, 20, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)), (0.0, 0.0, 4.0)) == (True, True, True)
 
 
 def test_the_skin_is_drawn_limb_by_limb(editor):
@@ -244,6 +256,93 @@ def test_nothing_is_overwritten_unasked(editor):
     save(editor, "mine", "json", overwrite=True)
     assert path.read_bytes() != before
     assert [file.name for file in editor.folder.path.iterdir()] == ["mine.json"]
+
+
+def test_a_folder_that_may_not_be_looked_into_holds_nothing(editor, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied")
+
+    save(editor, "pose", "json")
+    assert editor.folder.names([".json"]) == ["pose.json"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refused)
+        with pytest.raises(DataError, match=r"'pose\.json' cannot be read: Permission denied"):
+            editor.folder.read("pose.json")
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert editor.folder.names([".json"]) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_could_not_be_written_leaves_nothing_behind(editor, monkeypatch, overwrite):
+    path = save(editor, "mine", "json")
+    before = path.read_bytes()
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    def full(path, mode):
+        path.touch(exist_ok=False)
+        return Full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(DataError, match="cannot be written: No space left"):
+            editor.folder.write("mine" if overwrite else "other", b"new", ".json", overwrite=overwrite)
+    assert [file.name for file in editor.folder.path.iterdir()] == ["mine.json"]
+    assert path.read_bytes() == before
+
+
+def test_a_project_that_could_not_be_opened_again_is_not_saved(editor, monkeypatch):
+    monkeypatch.setattr("unveil.studio.folder.LARGEST", 1000)
+    with pytest.raises(DataError, match="The project has"):
+        save(editor, "large", "project")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"frame": float("inf")}, "infinity"),
+        ({"scale": 10**400}, "too large"),
+        ({"betas": [9.0] + [0.0] * 9}, "from -5 to 5"),
+        ({"pelvis": [1e30, 0, 0]}, "finite"),
+        ({"points": {"nose": [10**400, 1]}}, "too large"),
+        ({"keyframes": [{"seconds": 1e5}]}, "from 0 to 600"),
+        ({"keyframes": [{"seconds": float("inf")}]}, "from 0 to 600"),
+        ({"keyframes": [{"seconds": -1.0}]}, "from 0 to 600"),
+        ({"keyframes": [{"seconds": 1.0}, {"seconds": 1.0}]}, "Two keyframes"),
+        ({"keyframes": [{"rotations": [[[2.0] * 3] * 3] * 24}]}, "no rotation"),
+    ],
+)
+def test_numbers_of_a_project_that_cannot_be_are_refused(editor, change, words):
+    editor.add_keyframe(0.0)
+    content = json.loads(saved(editor, "project"))
+    body = content["bodies"][0]
+    keys = [body["keyframes"][0] | key for key in change.get("keyframes", [])]
+    body |= change | ({"keyframes": keys} if keys else {})
+    before = editor.scene
+    text = json.dumps(content).replace("Infinity", "1e999")  # which JSON allows
+    with pytest.raises(DataError, match=words):
+        open_file(editor, "p.json", text.encode())
+    assert editor.scene is before
+
+
+def test_keyframes_of_a_project_are_put_in_order(editor):
+    editor.add_keyframe(0.0)
+    editor.add_keyframe(0.5)
+    content = json.loads(saved(editor, "project"))
+    content["bodies"][0]["keyframes"].reverse()
+    open_file(editor, "p.json", json.dumps(content).encode())
+    assert [key.seconds for key in editor.actor.keyframes] == [0.0, 0.5]
+
+
+def test_a_motion_of_a_shape_beyond_the_sliders_can_be_worked_with(editor, tmp_path):
+    motion = random_motion(editor.body, 2, generator=torch.Generator().manual_seed(0))
+    write_amass(replace(motion, shape=torch.full((10,), 7.0)), tmp_path / "m.npz", editor.body)
+    open_file(editor, "m.npz", (tmp_path / "m.npz").read_bytes())
+    editor.set_beta(0, 1.0)
+    open_file(editor, "again.json", saved(editor, "json"))
+    assert editor.actor.betas.tolist() == [1.0] + [5.0] * 9
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -18,6 +18,7 @@ from unveil.core.errors import ConfigError, DataError
 from unveil.geometry import axis_angle_to_matrix
 from unveil.studio import Backdrop, fit, fitting, mark, open_file, other_pose, save, saved, take_person, unmark
 from unveil.studio.labels import POINTS, Labels
+from unveil.studio.looks import PAPER
 from unveil.tasks.pose_photograph import photograph
 
 SIZE = (300, 400)
@@ -68,6 +69,23 @@ def test_a_picture_lies_whole_in_the_middle_of_a_page():
     assert backdrop.framed(2.0).shape == (150, 300, 3)
     assert tan(backdrop.field_of_view(480, 2.0) / 2) == pytest.approx(150 / 480)
     assert backdrop.field_of_view(480, 1.0) == pytest.approx(2 * atan(200 / 480))
+
+
+def test_a_photo_is_turned_upright_and_what_shines_through_is_paper(editor):
+    pixels = np.zeros((200, 300, 3), np.uint8)
+    pixels[:, 200:] = 255  # the right side, which is at the bottom when it is turned
+    turned, photo = Image.Exif(), io.BytesIO()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(photo, "JPEG", exif=turned)
+    open_file(editor, "photo.jpg", photo.getvalue())
+    assert editor.backdrop.size == (300, 200)
+    assert editor.backdrop.pixels[:190].max() < 20
+    assert editor.backdrop.pixels[210:].min() > 235
+
+    clear = io.BytesIO()
+    Image.new("RGBA", (20, 10), (255, 0, 0, 0)).save(clear, "PNG")
+    open_file(editor, "clear.png", clear.getvalue())
+    assert (editor.backdrop.pixels == PAPER).all()
 
 
 def test_marked_points_are_drawn_where_they_are(pictured):
@@ -262,6 +280,15 @@ def test_what_cannot_be_is_refused_and_changes_nothing(pictured, change, words):
         change(pictured)
     assert "/tmp" not in str(refused.value)
     assert pictured.scene is before
+
+
+def test_points_of_a_picture_are_not_fitted_in_another_of_another_size(pictured):
+    for name in POINTS[:5]:
+        mark(pictured, name, (10.0 + len(name), 20.0))
+    height, width = pictured.backdrop.size
+    pictured.backdrop = replace(pictured.backdrop, size=(2 * height, 2 * width))
+    with pytest.raises(ConfigError, match=f"of a picture of {width} x {height} pixels"):
+        fit(pictured)
 
 
 def test_without_a_picture_nothing_is_marked_and_pixels_are_not_fitted(editor):

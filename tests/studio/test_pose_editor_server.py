@@ -1,13 +1,14 @@
 """The page's server without a browser."""
 
 import json
+import socket
 import urllib.request
 
 import pytest
 
 from unveil.core.errors import ConfigError, DataError, MissingDependencyError
-from unveil.studio import open_editor
-from unveil.studio.serving import own_page, start_server
+from unveil.studio import open_editor, serving
+from unveil.studio.serving import free_port, own_page, start_server
 
 pytest.importorskip("viser", reason="viser is not installed")
 
@@ -39,6 +40,22 @@ def test_files_that_cannot_be_opened_are_refused_before_it_serves(solver, tmp_pa
         open_editor(solver, folder=tmp_path, files=[tmp_path / "bad.glb"], port=0)
     with pytest.raises(ConfigError, match="0 to 65535"):
         open_editor(solver, folder=tmp_path, port=-1)
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "no-such-host.invalid", "", "a..b"])
+def test_an_address_at_which_nothing_can_listen_is_refused(solver, tmp_path, host):
+    with pytest.raises(ConfigError, match=r"Nothing can listen at .*0\.0\.0\.0 all that reach it"):
+        open_editor(solver, folder=tmp_path, host=host, port=0)
+
+
+def test_the_next_free_port_is_taken_and_where_all_are_in_use_it_is_said(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert free_port("127.0.0.1", port) > port
+        assert free_port("127.0.0.1", 0) == 0
+        monkeypatch.setattr(serving, "_TRIED", 1)
+        with pytest.raises(ConfigError, match="are in use; name another, or 0"):
+            free_port("127.0.0.1", port)
 
 
 @pytest.fixture

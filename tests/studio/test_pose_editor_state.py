@@ -9,6 +9,8 @@ import torch
 from unveil.body import JOINTS, LOOK_AT, MIRROR, POSITION, ROTATION
 from unveil.core.errors import ConfigError
 from unveil.geometry import angle_between, axis_angle_to_matrix, geodesic_distance
+from unveil.studio import Grip
+from unveil.studio.grip import effectors_of
 
 WRIST = JOINTS.index("left_wrist")
 ANKLE = JOINTS.index("left_ankle")
@@ -228,6 +230,23 @@ def test_a_body_of_another_size_obeys_in_the_scenes_metres(editor):
     editor.move_grip(WRIST, POSITION, target.tolist())
     editor.solve()
     assert torch.dist(place(editor), target) < 0.003
+
+
+def test_a_tolerance_is_of_the_scenes_metres_too():
+    grips = Grip(POSITION, WRIST, (1.0, 1.0, 1.0, 0.0, 0.0, 0.0), 0.05), Grip(ROTATION, 0, (1.0, 0, 0, 0, 1, 0), 0.05)
+    effectors = effectors_of(grips, 0.5)
+    assert effectors.tolerance.tolist() == [[pytest.approx(0.1), pytest.approx(0.05)]]
+    assert effectors.data[0, 0, :3].tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_look_keeps_its_direction_when_the_pose_comes_from_elsewhere(editor):
+    side = Grip(LOOK_AT, HEAD, (1.0, 1.6, 0.0, 1.0, 0.0, 0.0), 0.1, 0.5)
+    actor = editor.actor.with_grip(side).snapped(editor.body)
+    positions, rotations = actor.joints(editor.body)
+    found = actor.grip(HEAD, LOOK_AT)
+    assert found.data[3:] == side.data[3:]
+    assert found.place == pytest.approx((positions[HEAD] + rotations[HEAD, :, 0]).tolist())
+    assert (found.tolerance, found.weight) == (0.1, 0.5)
 
 
 def test_turns_alone_leave_the_body_where_it_is(editor):

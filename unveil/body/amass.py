@@ -3,12 +3,12 @@
 import os
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from unveil.body.array_files import DAMAGED, check_unpacked
 from unveil.body.arrays import SHAPES
 from unveil.body.body_motion import BodyMotion
 from unveil.body.joints import GENDERS, JOINTS, find_gender
@@ -40,12 +40,14 @@ def read_amass(path: str | os.PathLike[str], body: Body) -> BodyMotion:
     try:
         if place.stat().st_size > _LARGEST:
             raise DataError("it is larger than a gigabyte")
+        with zipfile.ZipFile(place) as archive:
+            check_unpacked(archive)
         with np.load(place, allow_pickle=False) as file:
             fields = {name: file[name] for name in file.files if name not in ("marker_data", "markers", "dmpls")}
         return _motion(fields, body)
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise DataError(f"'{path}' is no AMASS file that can be read: {str(error).rstrip('.')}.") from None
 
 
@@ -90,7 +92,7 @@ def _motion(fields: dict[str, np.ndarray], body: Body) -> BodyMotion:
     missing = [name for name in ("poses", "betas", "gender") if name not in fields]
     if missing:
         raise ValueError(f"it has no {', '.join(missing)}")
-    poses = fields["poses"]
+    poses = _numbers(fields, "poses")
     if poses.ndim != 2 or poses.shape[1] not in _WIDTHS or not len(poses):
         raise ValueError(f"its poses have the shape {poses.shape}; they must be (T, {', '.join(map(str, _WIDTHS))})")
     if not np.isfinite(poses).all():
@@ -98,22 +100,30 @@ def _motion(fields: dict[str, np.ndarray], body: Body) -> BodyMotion:
     frames = len(poses)
     vectors = torch.zeros(frames, len(JOINTS), 3)
     kept = len(JOINTS) if poses.shape[1] == 72 else _BODY_JOINTS
-    vectors[:, :kept] = torch.from_numpy(poses[:, : 3 * kept]).float().unflatten(1, (-1, 3))
+    vectors[:, :kept] = torch.from_numpy(poses[:, : 3 * kept]).unflatten(1, (-1, 3))
     if "hand_poses" in fields:
-        vectors[:, _BODY_JOINTS:] = torch.from_numpy(fields["hand_poses"]).float().reshape(frames, 2, 3)
-    trans = fields.get("trans", np.zeros((frames, 3)))
+        vectors[:, _BODY_JOINTS:] = torch.from_numpy(_numbers(fields, "hand_poses")).reshape(frames, 2, 3)
+    trans = _numbers(fields, "trans") if "trans" in fields else np.zeros((frames, 3), np.float32)
     if trans.shape != (frames, 3) or not np.isfinite(trans).all():
         raise ValueError("its trans does not fit its poses, or is not finite")
-    shape = torch.from_numpy(_betas(fields["betas"])).float()
+    shape = torch.from_numpy(_betas(_numbers(fields, "betas")))
     gender = GENDERS[find_gender(_word(fields["gender"]))]
     own = gender if gender in body.genders else body.genders[0]
     pose = axis_angle_to_matrix(vectors)
-    pelvis = body.rest_joints(shape, own)[0] + torch.from_numpy(trans).float()
+    pelvis = body.rest_joints(shape, own)[0] + torch.from_numpy(trans)
     if _word(fields.get("up", np.array("z"))) != "y":
         pose[:, 0] = _TO_Y_UP @ pose[:, 0]
         pelvis = pelvis @ _TO_Y_UP.T  # the pelvis is turned: turning trans alone would leave the body beside its place
     rate = fields.get("mocap_framerate", fields.get("mocap_frame_rate", np.array(120.0)))
     return BodyMotion(pose, pelvis, shape, own, float(rate))
+
+
+def _numbers(fields: dict[str, np.ndarray], name: str) -> np.ndarray:
+    values = fields[name]
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"its {name} are no numbers")
+    with np.errstate(over="ignore"):  # what is too large for a float is not finite then
+        return values.astype(np.float32)
 
 
 def _betas(betas: np.ndarray) -> np.ndarray:

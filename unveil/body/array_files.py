@@ -1,6 +1,7 @@
 """Named arrays out of .npz and .pkl files that strangers made, without running anything of them."""
 
 import io
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -10,6 +11,24 @@ import numpy as np
 from unveil.core.errors import DataError
 
 _LARGEST = 2 << 30
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, KeyError, IndexError, TypeError, ValueError),
+    *(MemoryError, OverflowError, RuntimeError),
+)
+"""What reading the arrays of a damaged archive may end in."""
+
+
+def check_unpacked(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive of more than memory is made for.
+
+    Raises:
+        DataError: it is.
+    """
+    size = 0
+    for info in archive.infolist():
+        size += info.file_size
+        if size > _LARGEST:
+            raise DataError(f"it is larger than two gigabytes with its member {info.filename}")
 
 
 def read_fields(data: bytes) -> Any:
@@ -31,16 +50,17 @@ def _npz(data: bytes) -> dict[str, Any]:
     fields = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            check_unpacked(archive)
             for info in archive.infolist():
-                if info.file_size > _LARGEST:
-                    raise DataError(f"its member {info.filename} is larger than two gigabytes")
                 member = archive.read(info)
                 try:
                     array = np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
-                except ValueError:
+                except (ValueError, MemoryError, OverflowError, tokenize.TokenError):
                     array = _objects(member)
                 fields[info.filename.removesuffix(".npy")] = array
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DataError:
+        raise
+    except DAMAGED as error:
         raise DataError(f"it is a damaged archive ({error})") from None
     return fields
 
@@ -52,7 +72,7 @@ def _objects(member: bytes) -> Any:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         read(file)
-    except ValueError as error:
+    except (ValueError, tokenize.TokenError) as error:
         raise DataError(f"it holds a damaged array ({error})") from None
     return _unpickled(file.read())
 

@@ -1,5 +1,6 @@
 """`unveil pose edit`: the pose editor, in a browser on this machine."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def edit(
 
     Every browser that comes has a scene of its own. Ctrl+C ends it.
     """
+    from unveil.tasks.pose_choices import CHARACTERS, PICTURES
     from unveil.tasks.pose_run import check_poser, load_poser
 
     if not 0 <= port < 65536:
@@ -43,6 +45,9 @@ def edit(
     for path in opened:
         if not path.is_file():
             raise DataError(f"There is no file {path}.")
+    for option, named, kinds in (("--character", character, CHARACTERS), ("--image", image, PICTURES)):
+        if named is not None and not named.name.lower().endswith(kinds):
+            raise ConfigError(f"{option} is {named}; its name must end in {', '.join(kinds)}.")
     check_poser(run)
 
     import torch
@@ -56,3 +61,4 @@ def edit(
         editor.wait()
     finally:
         editor.stop()
+        gc.freeze()  # all goes at once; to look for garbage in it first takes as long again

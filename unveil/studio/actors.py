@@ -140,11 +140,8 @@ class Actor:
     def snapped(self, body: Body) -> "Actor":
         """With its effectors asking for what is so already."""
         positions, rotations = self.joints(body)
-        grips = [
-            replace(grip_at(grip.kind, grip.joint, positions, rotations), tolerance=grip.tolerance, weight=grip.weight)
-            for grip in self.grips
-        ]
-        return replace(self, grips=tuple(grips), residuals=())
+        grips = tuple(grip.snapped(positions, rotations) for grip in self.grips)
+        return replace(self, grips=grips, residuals=())
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from unveil.studio.actors import Actor
 from unveil.studio.backdrop import Backdrop
 
 _FAR = 3.0  # metres before the eye that the view turns about
+_SLIT = 10.0
 
 
 class BackdropView:
@@ -22,9 +23,10 @@ class BackdropView:
 
     @property
     def aspect(self) -> float:
-        """Width of the page's scene for each pixel of its height."""
+        """Width of the page's scene for each pixel of its height; a window that is shut to a slit counts as a narrow one."""
         camera = self._client.camera
-        return float(camera.image_width) / max(float(camera.image_height), 1.0)
+        aspect = float(camera.image_width) / max(float(camera.image_height), 1.0)
+        return min(max(aspect, 1 / _SLIT), _SLIT)
 
     @property
     def stale(self) -> bool:

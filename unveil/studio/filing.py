@@ -13,25 +13,18 @@ from unveil.body.body_motion import BodyMotion
 from unveil.body.effectors import Pose
 from unveil.body.joints import find_gender
 from unveil.core.errors import ConfigError, DataError
-from unveil.studio.actors import Actor, check_scale, check_shape
+from unveil.studio.actors import WIDEST, Actor, check_scale, check_shape
 from unveil.studio.costume import Costume
 from unveil.studio.exporting import FORMATS, export, picture
 from unveil.studio.fitting import take_person
+from unveil.studio.folder import check_size
 from unveil.studio.grip import read_grips
 from unveil.studio.labels import Labels
-from unveil.studio.opening import (
-    CHARACTERS,
-    ESTIMATES,
-    MOTIONS,
-    PICTURES,
-    read_json,
-    read_motion,
-    read_picture,
-    suffix_of,
-)
+from unveil.studio.opening import ESTIMATES, MOTIONS, read_json, read_motion, read_picture, suffix_of
 from unveil.studio.people import People, is_motion, is_own, read_people
 from unveil.studio.project import is_project, read_project, write_project
 from unveil.studio.state import PoseEditorState
+from unveil.tasks.pose_choices import CHARACTERS, PICTURES
 
 SAVED = (*FORMATS, "png", "project")
 """What can be saved: a body as a file, a picture of the scene, or all of it as a project."""
@@ -88,7 +81,9 @@ def saved(editor: PoseEditorState, kind: str, *, moving: bool = True, turn: floa
         tilt: degrees that the viewer looks down.
     """
     if kind == "project":
-        return write_project(editor.scene)
+        data = write_project(editor.scene)
+        check_size("The project", len(data))  # it could not be opened again
+        return data
     if kind == "png":
         drawn = picture(editor.scene, editor.body, turn=turn, tilt=tilt)
         pixels = ((drawn + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
@@ -124,7 +119,8 @@ def _open_arrays(editor: PoseEditorState, name: str, data: bytes) -> str:
         except DataError as why:
             raise DataError(f"{error} Nor is it of an estimator: {why}") from None
         return _open_people(editor, people)
-    editor.desk.repose(lambda actor: _moving(editor, actor, motion))
+    shown = replace(motion, shape=motion.shape.clamp(-WIDEST, WIDEST))  # as far as sliders go
+    editor.desk.repose(lambda actor: _moving(editor, actor, shown))
     return f"{name}: {_many(motion)}."
 
 
@@ -166,6 +162,7 @@ def _open_list(editor: PoseEditorState, name: str, content: Any) -> str:
         grips = read_grips(body.get("effectors", []))
         betas = check_shape(torch.tensor(body["betas"], dtype=torch.float32)) if "betas" in body else None
         gender = str(body["gender"]) if "gender" in body else None
+        editor.body.rest_joints(torch.zeros(10), gender or editor.actor.gender)  # the body may not have this gender
         pose = body.get("pose")
         rotations = None if pose is None else torch.tensor(pose["rotations"], dtype=torch.float32)
         pelvis = None if pose is None else torch.tensor(pose["pelvis"], dtype=torch.float32)
@@ -180,6 +177,6 @@ def _open_list(editor: PoseEditorState, name: str, content: Any) -> str:
             return replace(found.posed(rotations, pelvis), pose=found.posed(rotations, pelvis).pose.checked())
 
         editor.desk.repose(opened)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{name} holds no effectors or pose that can be read: {str(error).rstrip('.')}.") from None
     return f"{name}: {len(grips)} effectors."

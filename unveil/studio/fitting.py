@@ -65,6 +65,11 @@ def fit(
     size = labels.size if editor.backdrop is None else editor.backdrop.size
     if size is None:
         raise ConfigError("Points in pixels need their picture; open it in Files first.")
+    if labels.size not in (None, size):
+        height, width = labels.size
+        raise ConfigError(
+            f"The points are of a picture of {width} x {height} pixels; open that one, or mark them anew."
+        )
     camera = Camera.of_picture(*size, focal)
     found = _fitted(editor, actor, labels.keypoints(), camera, keep_shape, progress)
     picture = labels.picture if editor.backdrop is None else editor.backdrop.name

@@ -2,9 +2,10 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from unveil.core.errors import ConfigError, DataError, ExistsError
 
@@ -61,44 +62,48 @@ class Folder:
 
         Raises:
             ExistsError: it is there, and nobody asked to overwrite it.
+            DataError: the disk is full, or may not be written to.
         """
         path = self.place(name, suffix)
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not overwrite:
-            try:
-                with path.open("xb") as file:  # of two pages at once one is refused
-                    file.write(data)
-            except FileExistsError:
-                raise ExistsError(f"{path.name} is there already; choose another name, or tick 'overwrite'.") from None
-            return path
         if path.is_dir():
             raise ExistsError(f"{path.name} is a folder; choose another name.")
-        with tempfile.NamedTemporaryFile(dir=self.path, suffix=".part", delete=False) as part:
-            part.write(data)
-        os.replace(part.name, path)
+        part = self.path / f"{uuid4().hex}.part" if overwrite else path
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with part.open("xb") as file:  # of two pages at once one is refused
+                file.write(data)
+            if overwrite:
+                os.replace(part, path)
+        except FileExistsError:
+            raise ExistsError(f"{path.name} is there already; choose another name, or tick 'overwrite'.") from None
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise DataError(f"'{path.name}' cannot be written: {error.strerror or error}.") from None
         return path
 
     def read(self, name: str) -> bytes:
         """The bytes of a file.
 
         Raises:
-            DataError: there is none, or it is too large.
+            DataError: there is none, it is too large, or it may not be read.
         """
         path = self.place(name)
         if not path.is_file():
             raise DataError(f"There is no file '{path.name}' in {self.path.name}.")
-        check_size(path.name, path.stat().st_size)
-        return path.read_bytes()
+        try:
+            check_size(path.name, path.stat().st_size)
+            return path.read_bytes()
+        except OSError as error:
+            raise DataError(f"'{path.name}' cannot be read: {error.strerror or error}.") from None
 
     def names(self, suffixes: Collection[str]) -> list[str]:
-        """The files in it with one of some suffixes that can be opened, by name."""
-        if not self.path.is_dir():
+        """The files in it with one of some suffixes that can be opened, by name; none if it may not be looked into."""
+        try:
+            known = [path for path in self.path.iterdir() if path.name.lower().endswith(tuple(suffixes))]
+            return sorted(path.name for path in known if _NAME.fullmatch(path.name) and path.is_file())
+        except OSError:
             return []
-        found = []
-        for path in sorted(self.path.iterdir()):
-            if path.is_file() and path.name.lower().endswith(tuple(suffixes)) and _NAME.fullmatch(path.name):
-                found.append(path.name)
-        return found
 
 
 def check_size(name: str, size: int) -> None:

@@ -1,6 +1,6 @@
 """Arrows and arcs on what holds the chosen body, for moves along one axis and for turns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from unveil.studio.state import FAR
 Phase = Literal["start", "update", "end"]
 Key = tuple[int, int]
 _BELOW = 0.06  # metres
+_BLUNT = 0.9  # cosine of the angle from which on an arrow counts as pointing at the viewer
 _SIZE = {POSITION: 0.20, ROTATION: 0.17, LOOK_AT: 0.14}
 
 
@@ -45,8 +46,19 @@ class GizmosView:
         selected: Key | None,
         everywhere: bool,
         short: tuple[Key, float] | None,
+        eye: Sequence[float],
     ) -> None:
-        """Bring the gizmos to a body; `short` is what was dragged out of reach, and by how many metres."""
+        """Bring the gizmos to a body.
+
+        Args:
+            actor: the body.
+            joints: where its joints are and how they are turned.
+            selected: the effector that has arrows.
+            everywhere: whether all have.
+            short: what was dragged out of reach, and by how many metres.
+            eye: where it is seen from. An arrow that points there is left out: it would catch the pointer in the middle of the
+                ring, and throw the joint far at the least move.
+        """
         wanted = {
             grip.key: grip
             for grip in actor.grips
@@ -59,8 +71,16 @@ class GizmosView:
                 self._gizmos[key] = self._make(grip, actor.scale)
             if key != self._held:  # what the hand holds is not pulled out of it
                 self._put(self._gizmos[key], grip, joints[0])
+                across = axes_across(grip, eye)
+                if self._gizmos[key].active_axes != across:
+                    self._gizmos[key].active_axes = across
         self._show_looks(actor, joints[0])
         self._show_label(actor, joints[0], selected, short)
+
+    def stale(self, actor: Actor, eye: Sequence[float]) -> bool:
+        """Whether other arrows are to be left out, seen from somewhere else."""
+        grips = (actor.grip(*key) for key in tuple(self._gizmos) if key != self._held)
+        return any(grip and self._gizmos[grip.key].active_axes != axes_across(grip, eye) for grip in grips)
 
     def _make(self, grip: Grip, scale: float) -> Any:
         name = f"/gizmos/{JOINTS[grip.joint]}-{grip.kind}"
@@ -149,6 +169,15 @@ class GizmosView:
         if self._label is None:
             self._label = self._page.add_label("/missed", text, position=place, anchor="top-center")
         self._label.text, self._label.position = text, place
+
+
+def axes_across(grip: Grip, eye: Sequence[float]) -> tuple[bool, bool, bool]:
+    """Along which axes an effector can be drawn by a viewer: not along one that points at them."""
+    away = np.subtract(eye, grip.place)
+    if grip.kind == ROTATION or not away.any():
+        return True, True, True
+    x, y, z = (bool(part) for part in np.abs(away) < _BLUNT * np.linalg.norm(away))
+    return x, y, z
 
 
 def missed_by(actor: Actor, key: Key | None) -> str:

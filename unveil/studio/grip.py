@@ -82,6 +82,15 @@ class Grip:
             raise ConfigError(f"{self.title} is not turned; it is at a place.")
         return replace(self, data=tuple(matrix_to_6d(rotation.detach().double()).tolist()))
 
+    def snapped(self, positions: torch.Tensor, rotations: torch.Tensor) -> "Grip":
+        """The same asking for what is so already, of joints at positions (24, 3), turned so, (24, 3, 3)."""
+        found = grip_at(self.kind, self.joint, positions, rotations)
+        if self.kind == LOOK_AT:
+            direction = torch.tensor(self.data[3:])
+            target = positions[self.joint] + rotations[self.joint] @ direction
+            found = replace(found, data=(*target.tolist(), *self.data[3:]))
+        return replace(found, tolerance=self.tolerance, weight=self.weight)
+
     def rotation(self) -> torch.Tensor:
         """The world rotation that a rotation effector asks, (3, 3)."""
         return matrix_from_6d(torch.tensor(self.data, dtype=torch.float64)).float()
@@ -139,10 +148,12 @@ def effectors_of(grips: Sequence[Grip], scale: float = 1.0) -> Effectors:
     data = torch.tensor([grip.data for grip in grips], dtype=torch.float64)
     kind = torch.tensor([grip.kind for grip in grips])
     data[kind != ROTATION, :3] /= scale
+    tolerance = torch.tensor([grip.tolerance for grip in grips], dtype=torch.float64)
+    tolerance[kind == POSITION] /= scale
     return Effectors(
         kind[None],
         torch.tensor([[grip.joint for grip in grips]]),
         data.float()[None],
-        torch.tensor([[grip.tolerance for grip in grips]], dtype=torch.float32),
+        tolerance.float()[None],
         torch.tensor([[grip.weight for grip in grips]], dtype=torch.float32),
     )

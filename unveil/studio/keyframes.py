@@ -1,9 +1,9 @@
 """Poses at times, and the motion between them."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from math import isfinite
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from unveil.studio.actors import Actor, Keyframe
 
 LATEST = 600.0
 """Seconds that a sequence of keyframes may take."""
+_SAME = 1e-6
 
 
 def with_keyframe(actor: Actor, seconds: float) -> Actor:
@@ -23,16 +24,30 @@ def with_keyframe(actor: Actor, seconds: float) -> Actor:
     Raises:
         ConfigError: the time cannot be.
     """
-    if not isfinite(seconds) or not 0 <= seconds <= LATEST:
-        raise ConfigError(f"A keyframe is at {seconds} s; it must be from 0 to {LATEST:g} s.")
-    others = [key for key in actor.keyframes if abs(key.seconds - seconds) > 1e-6]
+    others = [key for key in actor.keyframes if abs(key.seconds - seconds) > _SAME]
     key = Keyframe(float(seconds), actor.pose.rotations[0], actor.pose.pelvis[0])
-    return replace(actor, keyframes=tuple(sorted([*others, key], key=lambda each: each.seconds)))
+    return replace(actor, keyframes=check_keyframes([*others, key]))
+
+
+def check_keyframes(keyframes: Iterable[Keyframe]) -> tuple[Keyframe, ...]:
+    """Keyframes by their time.
+
+    Raises:
+        ConfigError: a time cannot be, or two are one.
+    """
+    found = tuple(sorted(keyframes, key=lambda each: each.seconds))
+    for key in found:
+        if not 0 <= key.seconds <= LATEST:
+            raise ConfigError(f"A keyframe is at {key.seconds} s; it must be from 0 to {LATEST:g} s.")
+    for key, following in pairwise(found):
+        if following.seconds - key.seconds <= _SAME:
+            raise ConfigError(f"Two keyframes are at {key.seconds:g} s; keep one.")
+    return found
 
 
 def without_keyframe(actor: Actor, seconds: float) -> Actor:
     """The body without the keyframe of a time."""
-    left = tuple(key for key in actor.keyframes if abs(key.seconds - seconds) > 1e-6)
+    left = tuple(key for key in actor.keyframes if abs(key.seconds - seconds) > _SAME)
     if len(left) == len(actor.keyframes):
         raise ConfigError(f"There is no keyframe at {seconds:g} s.")
     return replace(actor, keyframes=left)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil.body.parametric import Body
+from unveil.core.errors import DataError
 from unveil.studio.filing import open_file
 from unveil.studio.folder import Folder, check_size
 from unveil.studio.page import LOCAL, PoseEditor
@@ -49,8 +50,11 @@ def open_editor(
 
 
 def _read(path: Path) -> tuple[str, bytes]:
-    check_size(path.name, path.stat().st_size)
-    return path.name, path.read_bytes()
+    try:
+        check_size(path.name, path.stat().st_size)
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
 
 
 def _names(body: Body) -> tuple[str, ...] | None:

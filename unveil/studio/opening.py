@@ -17,12 +17,12 @@ from unveil.body.parametric import Body
 from unveil.core.errors import DataError
 from unveil.studio.backdrop import Backdrop
 from unveil.studio.folder import check_size
+from unveil.studio.looks import PAPER
+from unveil.tasks.pose_choices import CHARACTERS, PICTURES
 
 MOTIONS = (".npz",)
 ESTIMATES = (".pkl",)
-CHARACTERS = (".glb", ".bvh", ".bvh.gz")
 PROJECTS = (".json",)
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KNOWN = (*MOTIONS, *ESTIMATES, *CHARACTERS, *PROJECTS, *PICTURES)
 
 _WIDEST = 1600  # pixels of a picture behind the body
@@ -79,7 +79,7 @@ def read_picture(name: str, data: bytes) -> Backdrop:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
-                upright = ImageOps.exif_transpose(image).convert("RGB")
+                upright = _on_paper(ImageOps.exif_transpose(image))
                 width, height = upright.size
                 upright.thumbnail((_WIDEST, _WIDEST))
                 return Backdrop(np.asarray(upright).copy(), name, (height, width))
@@ -87,6 +87,14 @@ def read_picture(name: str, data: bytes) -> Backdrop:
         raise DataError(f"{name} has too many pixels; make it smaller.") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise DataError(f"{name} is no picture that can be read.") from None
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    """Without what shines through: that may hide any colour."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    paper = Image.new("RGBA", image.size, (*PAPER, 255))
+    return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
 
 
 def from_bytes(name: str, data: bytes, suffix: str, read: Callable[[Path], _Read]) -> _Read:

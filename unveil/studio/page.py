@@ -106,7 +106,7 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
     with tabs.add_tab("Picture"):
         image = PicturePanel(gui, session, clear=lambda: panel.minimize())
     with tabs.add_tab("Scene"):
-        scene = ScenePanel(gui, session)
+        scene = ScenePanel(gui, session, clear=lambda: panel.minimize())
     with tabs.add_tab("Files"):
         files = FilePanel(gui, session)
     keys = (

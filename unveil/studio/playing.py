@@ -37,8 +37,8 @@ class Player:
         if self.length() <= 0:
             self._session.tell("There is nothing to play; open a motion or store two keyframes.")
             return
-        self._stopped.clear()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._stopped = threading.Event()  # another for each run, so that one that is ending does not go on
+        threading.Thread(target=self._run, args=(self._stopped,), daemon=True).start()
 
     def stop(self) -> None:
         """Stop where it is."""
@@ -61,9 +61,9 @@ class Player:
         elif actor.motion is not None:
             editor.show_frame(round(seconds * actor.motion.fps))
 
-    def _run(self) -> None:
+    def _run(self, stopped: threading.Event) -> None:
         begin = time.monotonic() - self.time
-        while not self._stopped.wait(1 / 30):
+        while not stopped.wait(1 / 30):
             length = self.length()
             if length <= 0:
                 break
@@ -71,5 +71,5 @@ class Player:
             if not self._session.do(lambda: self.show(self.time)):
                 break
             self._session.wait(1.0)
-        self._stopped.set()
+        stopped.set()
         self._session.ask()

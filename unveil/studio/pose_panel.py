@@ -84,7 +84,8 @@ class PosePanel:
         if event.client is None or key is None:
             return
         value = event.target.value
-        self._session.do(lambda: self._editor.set_grip(*key, label=f"{name} of {key}", **{name: value}), solve=True)
+        label = f"{name} of {key} of {self._editor.actor.number}"
+        self._session.do(lambda: self._editor.set_grip(*key, label=label, **{name: value}), solve=True)
 
     def remove(self) -> None:
         """Let the selected effector go."""

@@ -15,14 +15,17 @@ from unveil.body.effectors import Pose
 from unveil.body.joints import find_gender
 from unveil.body.parametric import Body
 from unveil.core.errors import ConfigError, DataError, ShapeError
-from unveil.studio.actors import MOST, Actor, Keyframe, Scene, check_scale
+from unveil.geometry import check_rotations
+from unveil.studio.actors import MOST, Actor, Keyframe, Scene, check_scale, check_shape
 from unveil.studio.costume import Costume
 from unveil.studio.grip import read_grips
+from unveil.studio.keyframes import check_keyframes
 from unveil.studio.labels import Labels
 
 KIND = "unveil pose project"
 _VERSION = 1
 _FRAMES = 100_000
+_LARGEST = 1e6  # metres and what else a number means
 
 
 def write_project(scene: Scene) -> bytes:
@@ -63,7 +66,10 @@ def read_project(content: Mapping[str, Any], body: Body) -> Scene:
             raise DataError("two of its bodies have one number")
         chosen = content.get("chosen")
         return Scene(actors, chosen if chosen in numbers else numbers[0])
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError, ShapeError, DataError) as error:
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, OverflowError),
+        *(ConfigError, ShapeError, DataError),
+    ) as error:
         why = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise DataError(f"The project cannot be read: {why}.") from None
 
@@ -99,7 +105,7 @@ def _actor_in(item: Mapping[str, Any], body: Body) -> Actor:
     number = item["number"]
     if not isinstance(name, str) or isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise DataError("a body has no proper name or number")
-    betas = _numbers(item["betas"], (10,), "the shape")
+    betas = check_shape(_numbers(item["betas"], (10,), "the shape"))
     pose = Pose(
         _numbers(item["rotations"], (24, 3, 3), "the rotations")[None],
         _numbers(item["pelvis"], (3,), "the pelvis")[None],
@@ -107,10 +113,10 @@ def _actor_in(item: Mapping[str, Any], body: Body) -> Actor:
         torch.tensor([gender]),
     ).checked()
     body.rest_joints(betas, gender)  # the body may not have this gender
-    keys = tuple(
+    keys = check_keyframes(
         Keyframe(
             float(key["seconds"]),
-            _numbers(key["rotations"], (24, 3, 3), "a keyframe"),
+            check_rotations(_numbers(key["rotations"], (24, 3, 3), "a keyframe"), "The rotations of a keyframe"),
             _numbers(key["pelvis"], (3,), "a keyframe"),
         )
         for key in item.get("keyframes", [])
@@ -143,7 +149,7 @@ def _actor_in(item: Mapping[str, Any], body: Body) -> Actor:
 
 def _numbers(values: Any, shape: tuple[int, ...], what: str) -> Tensor:
     array = np.asarray(values, dtype=np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
+    if array.shape != shape or not (np.abs(array) <= _LARGEST).all():
         raise DataError(f"{what} must be {' x '.join(map(str, shape))} finite numbers")
     return torch.from_numpy(array).float()
 

@@ -18,7 +18,7 @@ _GAP = 0.007  # metres between skin and ring
 _TOWARDS = {"pelvis": "spine1", "spine3": "neck", "left_wrist": "left_hand", "right_wrist": "right_hand"}
 # Metres along the bone to where a limb is one round thing: thigh, shin, skull.
 _SHIFT = {"hip": 0.09, "ankle": 0.055, "head": 0.1, "neck": 0.035, "foot": 0.02, "collar": 0.05, "shoulder": 0.03}
-_AROUND, _ACROSS = 40, 8
+_AROUND, _ACROSS = 32, 6  # few: without a GPU all rings together cost as much as a body
 _LEAST, _MOST = 0.022, 0.30
 WIDE = tuple(
     j

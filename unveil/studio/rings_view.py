@@ -41,7 +41,8 @@ class RingsView:
     def show(self, actor: Actor, selected: int | None, visible: bool) -> None:
         """Bring the rings to a body."""
         look = (actor.held(), selected)
-        stand = (actor.pose.rotations, actor.pose.pelvis, actor.pose.betas, actor.pose.gender, actor.scale)
+        pose = actor.pose
+        stand = (pose.rotations, pose.pelvis, pose.betas, pose.gender, actor.scale, actor.costume)
         if not self._parts or visible != self._turned or not _identical(stand, self._shown):
             placed = place_rings(rings_of(self._body, actor), *actor.joints(self._body), actor.scale)
             radii = np.maximum(_GRASP * placed.scales[:, :2].min(1), _LEAST_GRASP * actor.scale)
@@ -100,7 +101,7 @@ class RingsView:
 
 def _ball() -> tuple[np.ndarray, np.ndarray]:
     """A ball of radius 1."""
-    rows, columns = 10, 20
+    rows, columns = 6, 10  # nobody sees it
     latitude = np.pi * (np.arange(rows + 1) / rows - 0.5)
     longitude = 2 * np.pi * np.arange(columns) / columns
     y, r = np.sin(latitude)[:, None], np.cos(latitude)[:, None]

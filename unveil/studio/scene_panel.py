@@ -1,5 +1,6 @@
 """The panel of who is in the scene, and of how it is looked at."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ class ScenePanel:
     Args:
         gui: of one browser.
         session: whose panel it is.
+        clear: puts away what lies over the scene.
     """
 
-    def __init__(self, gui: Any, session: Session) -> None:
-        self._session, self._editor = session, session.editor
+    def __init__(self, gui: Any, session: Session, clear: Callable[[], object]) -> None:
+        self._session, self._editor, self._clear = session, session.editor, clear
         with gui.add_folder("Bodies"):
             self._which = gui.add_dropdown(
                 "Edited", (_name(self._editor.actor),), hint="a click on another body does it too"
@@ -52,6 +54,7 @@ class ScenePanel:
     def _changed(self, event: Any) -> None:
         if event.target.value == "Add one":
             if self._session.do(self._editor.add_body, solve=True):
+                self._clear()
                 self.look("All")
         else:
             self._session.do(self._editor.remove_body)

@@ -3,12 +3,14 @@
 import contextlib
 import io
 import ipaddress
+import socket
 from typing import Any
 from urllib.parse import urlsplit
 
-from unveil.core.errors import MissingDependencyError
+from unveil.core.errors import ConfigError, MissingDependencyError
 
 _OTHER_SITE = 1008  # the code of a websocket that is closed because something is not allowed
+_TRIED = 100
 
 
 def start_server(host: str, port: int, label: str) -> Any:
@@ -20,10 +22,11 @@ def start_server(host: str, port: int, label: str) -> Any:
 
     Args:
         host: address to listen at.
-        port: to listen at, 0 for any that is free.
+        port: to listen at, 0 for any that is free; the next free one is taken if it is in use.
         label: title of the page.
 
     Raises:
+        ConfigError: nothing can listen at the address, or all ports from this one on are in use.
         MissingDependencyError: viser is not installed, or its connections cannot be looked at.
     """
     try:
@@ -32,6 +35,7 @@ def start_server(host: str, port: int, label: str) -> Any:
         raise MissingDependencyError(
             "The pose editor needs viser, which is not installed: pip install 'unveil[studio]'."
         ) from None
+    port = free_port(host, port)
     with contextlib.redirect_stdout(io.StringIO()):  # it draws a box of addresses; who opens an editor tells its own
         server = viser.ViserServer(host=host, port=port, label=label, verbose=False)
     try:
@@ -49,6 +53,38 @@ def stop_server(server: Any) -> None:
     """End it, without a word."""
     with contextlib.redirect_stdout(io.StringIO()):
         server.stop()
+
+
+def free_port(host: str, port: int) -> int:
+    """The first port from one on that is free at an address; 0 stays 0, for any.
+
+    viser looks for one itself, but waits for ever where there is none.
+
+    Raises:
+        ConfigError: nothing can listen at the address, or the next hundred ports are in use.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        _bind(family, address)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no address"
+        raise ConfigError(
+            f"Nothing can listen at '{host}' on this machine: {str(why).rstrip('.')}. 127.0.0.1 lets in this machine only, "
+            "0.0.0.0 all that reach it."
+        ) from None
+    last = min(port + _TRIED, 65536) - 1
+    for tried in range(port, last + 1):
+        with contextlib.suppress(OSError):
+            _bind(family, (address[0], tried, *address[2:]))
+            return tried
+    raise ConfigError(f"All ports from {port} to {last} are in use; name another, or 0 for any that is free.")
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> None:
+    with socket.socket(family) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        taken.bind(address)
+        taken.listen(1)
 
 
 def own_page(origin: str | None, host: str | None, *, named: bool) -> bool:

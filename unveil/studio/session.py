@@ -127,8 +127,12 @@ class Session:
         if not self.marking:
             self.do(lambda: self.editor.click(joint), solve=True)
 
+    def _let_go(self, phase: Phase) -> bool:
+        """Whether nothing is done of a drag: points are marked, or it was undone before the hand let go."""
+        return self.marking or (phase != "start" and not self.editor.desk.dragging)
+
     def _ring_dragged(self, phase: Phase, joint: int, way: np.ndarray) -> None:
-        if self.marking:
+        if self._let_go(phase):
             return
         editor = self.editor
 
@@ -151,7 +155,7 @@ class Session:
             self.ask()
 
     def _gizmo_moved(self, phase: Phase, key: Key, where: Any) -> None:
-        if self.marking:
+        if self._let_go(phase):
             return
         editor = self.editor
 
@@ -170,8 +174,8 @@ class Session:
         self.do(move, solve=True)
 
     async def _seen_from(self, _: Any) -> None:
-        """A page of another form shows the picture with other bars."""
-        if self.backdrop.stale:
+        """A page of another form shows the picture with other bars, and arrows that point at the viewer are left out."""
+        if self.backdrop.stale or self.gizmos.stale(self.editor.actor, self.client.camera.position):
             self.ask()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -194,9 +198,8 @@ class Session:
             self.bodies.show(scene)
             selected = editor.selected
             self.rings.show(scene.actor, None if selected is None else selected[0], self.rings_visible)
-            self.gizmos.show(
-                scene.actor, scene.actor.joints(editor.body), selected, self.gizmos_everywhere, editor.short
-            )
+            joints, eye = scene.actor.joints(editor.body), self.client.camera.position
+            self.gizmos.show(scene.actor, joints, selected, self.gizmos_everywhere, editor.short, eye)
             self.backdrop.show(editor.backdrop, scene.actor, self.point)
             if self._hidden != self.marking:
                 self._hidden = self.marking

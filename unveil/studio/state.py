@@ -253,9 +253,13 @@ class PoseEditorState:
 
     def set_beta(self, number: int, value: float) -> None:
         """Change one number of the shape; those of one slider that follow each other are one step of undo."""
-        betas = self.actor.betas.clone()
-        betas[number] = value
-        self.desk.edit(lambda actor: actor.shaped(betas), f"beta {number} of {self.actor.number}")
+
+        def shaped(actor: Actor) -> Actor:
+            betas = actor.betas.clone()
+            betas[number] = value
+            return actor.shaped(betas)
+
+        self.desk.edit(shaped, f"beta {number} of {self.actor.number}")
 
     def set_betas(self, betas: Tensor) -> None:
         """Change the shape, (10,)."""

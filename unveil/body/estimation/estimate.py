@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +33,8 @@ class Camera:
     def __post_init__(self) -> None:
         if not 0 < self.focal < float("inf"):
             raise ConfigError(f"focal is {self.focal}; it must be a positive number of pixels.")
+        if not all(isfinite(pixel) for pixel in self.centre):
+            raise ConfigError(f"centre is {self.centre}; it must be two finite numbers of pixels.")
 
     @classmethod
     def of_picture(cls, height: int, width: int, focal: float | None = None) -> "Camera":

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil.body.array_files import read_fields
+from unveil.body.array_files import DAMAGED, read_fields
 from unveil.body.estimation.estimate import PoseEstimate
 from unveil.body.joints import GENDERS, JOINTS, find_gender
 from unveil.body.parametric import Body
@@ -62,7 +62,7 @@ def read_estimates(path: str | os.PathLike[str], body: Body, *, world: bool = Fa
         return found
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    except (UnveilError, ValueError, TypeError, RecursionError) as error:
+    except (UnveilError, RecursionError, *DAMAGED) as error:
         raise DataError(f"'{path}' holds no estimates that can be read: {str(error).rstrip('.')}.") from None
 
 
@@ -84,9 +84,11 @@ def _field(person: Mapping[str, Any], kind: str) -> Tensor | None:
     array = np.asarray(person[name])
     if array.dtype.kind not in "fiu":
         raise DataError(f"its {name} are no numbers")
+    with np.errstate(over="ignore"):  # what is too large for a float is not finite then
+        array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise DataError(f"its {name} are not all finite")
-    return torch.from_numpy(array.astype(np.float32))
+    return torch.from_numpy(array)
 
 
 def _estimates(person: Mapping[str, Any], body: Body, world: bool) -> list[PoseEstimate]:
@@ -132,7 +134,7 @@ def _estimates(person: Mapping[str, Any], body: Body, world: bool) -> list[PoseE
 
 
 def _rows(values: Tensor, number: int, name: str) -> Tensor:
-    rows = values.reshape(1, -1) if values.ndim < 2 else values
+    rows = values.reshape(1, -1) if values.ndim < 2 else values.reshape(len(values), -1)
     if len(rows) not in (1, number):
         raise DataError(f"it holds {number} poses and {len(rows)} {name}")
     return rows.expand(number, -1)

@@ -16,6 +16,9 @@ from unveil.core.json_file import read_json
 _LEAST = 4
 _LARGEST_NUMBER = 1e30
 _FARTHEST = 1e6  # pixels, or metres
+_PART = 3.0  # metres, or shares of a picture, that no landmark is farther than
+_WIDE = 10.0  # metres
+_CENTRE = 0.2  # metres from the origin where the world's landmarks have the hips' middle
 _LARGEST = 64 << 20
 _WIDEST = 4  # numbers of a point
 _PEOPLE = ("people", "annotations")
@@ -55,7 +58,8 @@ class Keypoints:
                 f"{count} points got places {tuple(self.points.shape)} and confidences {tuple(self.confidence.shape)}; they "
                 f"need ({count}, 2) pixels or ({count}, 3) metres, and ({count},)."
             )
-        if not torch.isfinite(self.points).all() or bool((~(self.confidence >= 0)).any()):
+        sure = (self.confidence >= 0) & (self.confidence < torch.inf)
+        if not (torch.isfinite(self.points).all() and sure.all()):
             raise ConfigError("Points and confidences must be finite numbers, and no confidence below 0.")
         seen = self.points[self.confidence > 0]
         if len(seen) < _LEAST:
@@ -64,11 +68,19 @@ class Keypoints:
             raise ConfigError(f"Points lie farther than {_FARTHEST:.0f} from the origin; give pixels, or metres.")
         if bool((seen == seen[0]).all()):
             raise ConfigError("All points are at one place, which shows no pose.")
+        if not self.flat and self.extent > _WIDE:
+            raise ConfigError(f"The points are {self.extent:.4g} m apart, which no person is; give metres.")
 
     @property
     def flat(self) -> bool:
         """Whether they are pixels of a picture, not places in space."""
         return self.points.shape[1] == 2
+
+    @property
+    def extent(self) -> float:
+        """How far apart those are that are seen, along the axis along which they are farthest, pixels or metres."""
+        seen = self.points[self.confidence > 0]
+        return float((seen.amax(0) - seen.amin(0)).max())
 
 
 def read_keypoints(path: str | os.PathLike[str]) -> list[Keypoints]:
@@ -139,7 +151,7 @@ def _named(points: Mapping[str, Any], dimensions: Any) -> Keypoints:
 def _listed(values: Sequence[Any], dimensions: int | None) -> Keypoints | None:
     """Points in the order of a detector, each (x, y, confidence) or (x, y, z, confidence), flat or in rows."""
     if values and _is_landmark(values[0]):
-        return _landmarks(values)
+        return _landmarks(values, dimensions)
     if values and isinstance(values[0], list):
         width = len(values[0])
         if any(not _numbers(row) or len(row) != width for row in values):
@@ -165,15 +177,19 @@ def _listed(values: Sequence[Any], dimensions: int | None) -> Keypoints | None:
     return _seen(ORDERS[count], points, confidence)
 
 
-def _landmarks(rows: Sequence[Mapping[str, Any]]) -> Keypoints | None:
+def _landmarks(rows: Sequence[Mapping[str, Any]], dimensions: int | None) -> Keypoints | None:
     if len(rows) not in ORDERS:
         raise ConfigError(f"it has {len(rows)} landmarks; MediaPipe has 33.")
     flat = [[row.get("x"), row.get("y")] if isinstance(row, Mapping) else None for row in rows]
     if not all(map(_numbers, flat)):
         raise ConfigError("its landmarks must be objects with numbers x and y, and may have z and visibility.")
-    deep = all(abs(row["x"]) < 3 and _numbers([row.get("z")]) for row in rows)
+    small = all(abs(row[axis]) < _PART for row in rows for axis in ("x", "y"))
+    deep = small and all(_numbers([row.get("z")]) for row in rows)
     points = torch.tensor([[float(row[axis]) for axis in ("x", "y", "z")[: 2 + deep]] for row in rows])
-    if bool(((points[:, :2] >= 0) & (points[:, :2] <= 1)).all()):
+    if deep and dimensions != 3:  # both kinds have a z
+        hips = [ORDERS[len(rows)].index(f"{side}_hip") for side in ("left", "right")]
+        deep = float(points[hips].mean(0).norm()) < _CENTRE
+    if small and not deep:
         raise ConfigError(
             "its landmarks are shares of the picture. Multiply x by the picture's width and y by its height and leave z out, "
             "or give the world's landmarks."

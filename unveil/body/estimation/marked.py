@@ -16,6 +16,7 @@ from unveil.core.errors import ConfigError
 
 _NEAR, _FAR = 0.5, 50.0  # metres from the camera
 _LEAST = 3
+_SMALLEST = 2.0  # pixels that a person is large
 
 
 def marker_places(body: Body, pose: Pose, names: Sequence[str]) -> Tensor:
@@ -83,6 +84,11 @@ class Marked:
             raise ConfigError(
                 f"The marked points tell of {len(joints)} joints only; mark {_LEAST} at least: shoulders, hips, elbows, "
                 "wrists, knees, ankles."
+            )
+        if self.keypoints.flat and self.keypoints.extent < _SMALLEST:
+            raise ConfigError(
+                f"The points lie within {self.keypoints.extent:.2g} pixels of each other. If they are shares of the picture, "
+                "multiply x by its width and y by its height."
             )
         weight = [float(self.trust[(self.first == joint) & alone].max()) for joint in joints]
         object.__setattr__(self, "joints", torch.tensor(joints))

@@ -1,11 +1,14 @@
 """Where the nodes of a glTF file are."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from unveil.body.gltf.document import Document
 from unveil.body.gltf.errors import GltfError
+
+_LARGEST = 1e12
 
 
 def parents_of(document: Document) -> list[int]:
@@ -30,12 +33,22 @@ def parents_of(document: Document) -> list[int]:
 def local_matrix(node: dict[str, Any]) -> np.ndarray:
     """How a node stands in its parent, (4, 4)."""
     if "matrix" in node:
-        return np.array(node["matrix"], float).reshape(4, 4).T
+        return _floats(node, "matrix", np.eye(4).ravel().tolist()).reshape(4, 4).T
     return matrix_of(
-        np.array(node.get("translation", (0, 0, 0)), float),
-        np.array(node.get("rotation", (0, 0, 0, 1)), float),
-        np.array(node.get("scale", (1, 1, 1)), float),
+        _floats(node, "translation", (0, 0, 0)),
+        _floats(node, "rotation", (0, 0, 0, 1)),
+        _floats(node, "scale", (1, 1, 1)),
     )
+
+
+def _floats(node: dict[str, Any], key: str, usual: Sequence[float]) -> np.ndarray:
+    try:
+        found = np.array(node.get(key, usual), float)
+    except (OverflowError, TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != (len(usual),) or not (np.abs(found) < _LARGEST).all():
+        raise GltfError(f"the {key} of a node is not {len(usual)} finite numbers")
+    return found
 
 
 def matrix_of(translation: np.ndarray, rotation: np.ndarray, scale: np.ndarray) -> np.ndarray:

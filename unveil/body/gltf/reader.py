@@ -17,6 +17,7 @@ from unveil.body.kinematics import local_rotations
 from unveil.body.motion import Motion
 from unveil.body.skeleton import Skeleton
 from unveil.body.units import metres_per_unit
+from unveil.core.errors import UnveilError
 from unveil.geometry import nearest_rotation
 
 
@@ -42,7 +43,12 @@ def read_glb(
         raise GltfError(f"'{path}' cannot be read: {error.strerror or error}.") from None
     except GltfError as error:
         raise GltfError(f"'{path}' is no character that can be read: {error}.") from None
-    except (KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
+    except UnveilError:
+        raise
+    except (
+        *(KeyError, TypeError, IndexError, AttributeError, struct.error),
+        *(ValueError, OverflowError, RuntimeError),  # numbers that are none, or from which no turn can be found
+    ) as error:
         raise GltfError(
             f"'{path}' is no character that can be read: it is damaged ({type(error).__name__}: {error})."
         ) from None
