@@ -24,6 +24,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(refusal, tmp_path):
     assert "is a file" in refusal("--folder", tmp_path / "file")
     assert "There is no file" in refusal("--character", tmp_path / "hero.glb")
     assert "There is no file" in refusal("--image", tmp_path / "photo.png")
+    assert "must end in .glb, .bvh" in refusal("--character", tmp_path / "file")
+    assert "must end in .png, .jpg" in refusal("--image", tmp_path / "file")
     assert "nowhere" in refusal(tmp_path / "nowhere")
 
 
