@@ -42,7 +42,7 @@ def test_pictures_are_written_with_how_they_were_made(place, tmp_path, capsys):
     )
     said = capsys.readouterr()
     assert code == 0, said.err
-    assert "side by side" in said.out
+    assert f"{out.name} (48 x 36 pixels), side by side with what was given in" in said.out.replace("\n", " ")
     assert "Started at scale" in said.out
     assert load_image(out).shape == (3, 36, 48)
     assert load_image(show).shape == (3, 36, 2 * 48 + 4)
@@ -68,6 +68,7 @@ def test_several_results_go_into_a_folder(place, tmp_path, capsys):
     assert edit(place, place / "scene.png", *arguments) == 0
     said = capsys.readouterr()
     assert "3 pictures are in" in said.out
+    assert "(48 x 36 pixels each)" in said.out.replace("\n", " ")
     assert "data.hole" in said.err
     assert sorted(file.name for file in (tmp_path / "filled").iterdir()) == ["00000.png", "00001.png", "00002.png"]
     first = load_image(tmp_path / "filled" / "00000.png")
@@ -97,6 +98,7 @@ def test_a_clip_is_written(place, tmp_path, ending):
         (["--task", "paint", "--scale", "two"], "--scale is 'two'"),
         (["--task", "paint", "--scale", "9"], "takes 1"),
         (["--task", "paint", "--factor", "2"], "takes no factor"),
+        (["--task", "paint", "--fps", "5"], "takes no fps; that is for animate"),
         (["--task", "resize", "--size", "wide"], "--size is 'wide'"),
         (["--task", "resize", "--size", "6x400"], "too small"),
         (["--task", "super-resolve", "--factor", "0.5"], "above 1"),
@@ -118,6 +120,16 @@ def test_a_rate_that_cannot_be_is_told_before_the_clip_is_made(place, tmp_path, 
     for fps in ("0", "nan", "200"):
         assert edit(place, "--task", "animate", "--fps", fps, "--out", tmp_path / "out.gif") == 2
         assert "fps=" in capsys.readouterr().err
+
+
+def test_an_edit_that_is_stopped_says_that_nothing_was_written(place, tmp_path, capsys, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unveil.tasks.edit.edit", stopped)
+    assert edit(place, place / "scene.png", "--task", "style", "--out", tmp_path / "out.png") == 130
+    assert "Stopped; nothing was written." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_that_are_read_stay_as_they_are(place, tmp_path, capsys):

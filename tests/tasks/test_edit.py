@@ -158,6 +158,18 @@ def test_a_moving_picture_moves_a_little_and_only_if_it_is_the_run_s_own(run, ow
     assert ((steps > 0) & (steps < 0.3)).all()
     with pytest.raises(ConfigError, match="only that one in motion"):
         edit(run, -own.flip(2), "animate")
+    assert edit(run, own, "animate", frames=2).notes == ()
+    assert "what was changed is not in the clip" in edit(run, pasted(own), "animate", frames=2).notes[0]
+
+
+def test_a_moving_picture_starts_near_what_was_learned_and_moves_little(run, own):
+    plain = edit(run, None, "animate", frames=4)
+    assert plain.scales == (max(1, plain.finest // 2),)
+    assert torch.equal(plain.images, edit(run, None, "animate", frames=4, scale=plain.scales[0], noise=0.03).images)
+    free = edit(run, None, "animate", frames=4, scale=0)
+    assert torch.equal(free.images, edit(run, None, "animate", frames=4, scale=0, noise=0.3).images)
+    near, far = ((found.images - own).abs().mean() for found in (plain, free))
+    assert near < far
 
 
 def test_another_picture_than_the_run_s_own_is_noted(run, own):

@@ -22,7 +22,12 @@ def test_pictures_of_other_sizes_and_shapes(run, own, place):
     assert found.images.shape[2:] == (40, 56)
     assert "scaled down to 56 x 40" in found.notes[0]
     assert (place / "large.png").read_bytes() == before
-    assert edit(run, place / "large.png", "style", keep_size=True).images.shape[2:] == (120, 168)
+    assert found.notes[0].endswith("--keep-size enlarges the result again.")
+    kept = edit(run, place / "large.png", "style", keep_size=True)
+    assert kept.images.shape[2:] == (120, 168)
+    assert kept.notes[0].endswith("a run that learns larger pictures (data.longest) draws finer.")
+    still = edit(run, place / "large.png", "resize", size=(40, 60)).notes[0]  # which has no size to keep
+    assert still.endswith("the file itself stays as it is.")
     tall = edit(run, torch.zeros(3, 60, 60), "paint")
     assert tall.images.shape[2:] == (47, 47)  # as many pixels as 40 x 56, in other proportions
     assert edit(run, torch.zeros(3, 84, 60), "style").images.shape[2:] == (56, 40)  # landscape learned, portrait given

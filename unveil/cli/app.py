@@ -65,6 +65,13 @@ class _Command(typer.core.TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _plain(super().get_params(ctx))
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            stderr().print("Stopped.")
+            raise typer.Exit(INTERRUPTED) from None
+
 
 class _Group(typer.core.TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
@@ -190,7 +197,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return _refuse(str(error))
         except typer.TyperException as error:
             return _refuse(error.format_message().replace("Value error, ", ""))
-        except (typer.Abort, KeyboardInterrupt):
+        except (typer.Abort, KeyboardInterrupt):  # before a command began
             stderr().print("Stopped.")
             return INTERRUPTED
         except OSError as error:

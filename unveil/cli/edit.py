@@ -1,6 +1,7 @@
 """`unveil edit`: draw, move, paste, enlarge or animate with a model of one picture."""
 
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Any, Literal
 
 import typer
@@ -8,6 +9,8 @@ import typer
 from unveil.cli.console import ConsoleReport, stderr, stdout
 from unveil.cli.options import Force, RunArgument, Seed, check_new, check_no_run, read_size
 from unveil.core.errors import ConfigError
+
+FPS = 12.5
 
 
 def edit(
@@ -43,13 +46,14 @@ def edit(
     noise: Annotated[
         float | None,
         typer.Option(
-            help="Added to where chains start, 0.03 to 0.2; 0.03 of paint and none without it. Of animate, how much moves."
+            help="Added to where chains start, 0.03 to 0.2. Of animate, how much moves. Without it 0.03 of paint and animate, "
+            "else none."
         ),
     ] = None,
     factor: Annotated[float | None, typer.Option(help="Of super-resolve: how many times larger.")] = None,
     size: Annotated[str | None, typer.Option(help="Of resize: height and width.", metavar="HxW")] = None,
     frames: Annotated[int | None, typer.Option(help="Of animate; 60 without it.")] = None,
-    fps: Annotated[float, typer.Option(help="Of animate: frames a second.")] = 12.5,
+    fps: Annotated[float | None, typer.Option(help="Of animate: frames a second; 12.5 without it.")] = None,
     colours: Annotated[
         int | None,
         typer.Option(
@@ -85,7 +89,10 @@ def edit(
     moving = task == "animate"
     (check_clip if moving else check_pictures)(out, force)
     if moving:
-        check_rate(out, fps)
+        rate = FPS if fps is None else fps
+        check_rate(out, rate)
+    elif fps is not None:
+        raise ConfigError(f"The task {task} takes no fps; that is for animate.")
     if show is not None:
         if moving:
             raise ConfigError("A clip is shown by itself: leave out --show.")
@@ -98,7 +105,11 @@ def edit(
         for given in (image, mask):
             if path is not None and given is not None and path.exists() and given.exists() and path.samefile(given):
                 raise ConfigError(f"{path} is a picture that is read; name another file.")
-    found = edit_task(run, image, task, **asked, seed=seed, report=ConsoleReport())
+    try:
+        found = edit_task(run, image, task, **asked, seed=seed, report=ConsoleReport())
+    except KeyboardInterrupt:
+        stderr().print("Stopped; nothing was written.")
+        raise typer.Exit(128 + SIGINT) from None
 
     from unveil.data import save_images, write_video
     from unveil.tasks.pictures import side_by_side
@@ -108,16 +119,17 @@ def edit(
     told = {name: value for name, value in asked.items() if value not in (None, False)}
     about = {"unveil": {"run": str(run), "image": str(image) if image else None, "task": task, "seed": seed, **told}}
     if moving:
-        write_video(found.images, out, fps=fps, force=force, metadata=about)
+        write_video(found.images, out, fps=rate, force=force, metadata=about)
         count = len(found.images)
         made = f"A clip of {count} frame{'s' if count > 1 else ''} is in {out}"
     else:
         save_images(found.images, out, force=force, metadata=about, scale=1)
         count = len(found.images)
-        made = f"The picture is in {out}" if count == 1 else f"{count} pictures are in {out}"
+        size = f"{found.images.shape[3]} x {found.images.shape[2]} pixels"
+        made = f"The picture is in {out} ({size})" if count == 1 else f"{count} pictures are in {out} ({size} each)"
     if show is not None:
         save_images(side_by_side(found.panels), show, force=force, metadata=about)
-        made += f", side by side in {show}"
+        made += f", side by side with what was given in {show}"
     where = f" Started at scale {', '.join(map(str, found.scales))} of 0 to {found.finest}." if found.scales else ""
     stdout().print(f"{made}.{where}", markup=False)
 

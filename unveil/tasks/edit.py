@@ -155,7 +155,7 @@ def edit(
             task when None.
         n: how many results.
         noise: standard deviation of what is added to each start, so that results differ; for "animate" how much moves. When
-            None 0.03 for "paint", and nothing for the others.
+            None 0.03 for "paint" and "animate" (0.3 where that starts at scale 0), and nothing for the others.
         factor: of "super-resolve", above 1.
         size: of "resize", (height, width).
         frames: of "animate".
@@ -191,7 +191,7 @@ def edit(
             inspect_image(file)  # a file that is missing is told before anything is loaded
     run = run if isinstance(run, Run) else load(run)
     model = run.model
-    canvas = Canvas.of(model, image, task)
+    canvas = Canvas.of(model, image, task, keep_size=keep_size)
     scales: tuple[int, ...] = ()
     with (report or Quiet()).bar(task) as progress:
         canvas.progress = progress
@@ -210,7 +210,9 @@ def edit(
             case "animate":
                 scales = (_start(model, task, scale)[0],)
                 canvas.check_own()
-                moves = {} if noise is None else {"strength": noise}
+                moves = {"strength": TASKS[task].noise if noise is None else noise}
+                if noise is None and scales[0] == 0:
+                    moves = {}  # the model's own, which is more, as the chains of scale 0 are long
                 made = model.animate(
                     frames or FRAMES, start_scale=scales[0], generator=Streams(seed, 1), progress=progress, **moves
                 )

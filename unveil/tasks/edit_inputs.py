@@ -13,6 +13,7 @@ from unveil.core.protocols import Progress
 from unveil.data.masks import painted
 from unveil.models.single_image_ebm.editing import blend, changed, match_colours, match_palette, palette, soft_mask
 from unveil.pyramids import resize
+from unveil.tasks.edit_tasks import TASKS
 from unveil.tasks.pictures import read_picture
 
 _SAME = 1.04
@@ -50,8 +51,10 @@ class Canvas:
     progress: Progress | None = None
 
     @classmethod
-    def of(cls, model: Any, image: str | Path | Tensor | None, task: str) -> "Canvas":
+    def of(cls, model: Any, image: str | Path | Tensor | None, task: str, *, keep_size: bool = False) -> "Canvas":
         """Read a picture and bring it to the model's size; None takes the model's own picture.
+
+        `keep_size` says whether the result will be enlarged again, and only changes what is noted.
 
         Raises:
             ConfigError: its proportions are quite other than those that the model knows.
@@ -74,9 +77,17 @@ class Canvas:
         size = (own.shape[1], own.shape[2]) if task == "resize" else _fitted(whole, own, name, most)
         small = resize(whole[None], size)[0].clamp(-1, 1)
         if task != "super-resolve" and min(whole.shape[1] / size[0], whole.shape[2] / size[1]) > 1.5:
+            again = ""
+            if "keep_size" in TASKS[task].takes:
+                again = (
+                    " --keep-size enlarges the result again."
+                    if not keep_size
+                    else " What chains have redrawn is as fine as that, and is enlarged; a run that learns larger pictures "
+                    "(data.longest) draws finer."
+                )
             notes.append(
                 f"{name} has {_size(whole)} pixels and was scaled down to {_size(small)}, the size that this run has "
-                "learned; the file itself stays as it is."
+                f"learned; the file itself stays as it is.{again}"
             )
         if task != "super-resolve" and max(whole.shape[1] / size[0], whole.shape[2] / size[1]) < 1 / 1.5:
             notes.append(
@@ -97,7 +108,7 @@ class Canvas:
         return resize(self.model.pyramid[len(self.model.sizes_for()) - 1], self.small.shape[1:])[0]
 
     def check_own(self) -> None:
-        """Refuse another picture than the model's.
+        """Refuse another picture than the model's, and tell of changes to it, which are not heeded.
 
         Raises:
             ConfigError: it is another.
@@ -106,6 +117,11 @@ class Canvas:
             raise ConfigError(
                 f"{self.name} is not the picture that this run has learned, and it can set only that one in motion: train "
                 "another run on it, or leave the picture out."
+            )
+        if bool(changed(self.small, self.own).any()):
+            self.notes.append(
+                f"{self.name} differs in places from the picture that this run has learned, which is the one that moves; "
+                "what was changed is not in the clip."
             )
 
     def matched(self, colours: int) -> Tensor:

@@ -15,7 +15,8 @@ class Task:
         grows: by how many pixels of a picture of 250 its mask grows before it is softened; None where nothing is blended.
         own: whether it works on the run's own picture where none is given.
         gentle: whether what it is given is the run's own picture but for some places, so that short chains are enough.
-        noise: what is added to its starts where nothing is said: in a flat colour no chain finds a beginning of texture.
+        noise: what is added to its starts where nothing is said: in a flat colour no chain finds a beginning of texture, and
+            without it no picture moves.
     """
 
     says: str
@@ -57,5 +58,11 @@ TASKS = {
         own=True,
         gentle=True,
     ),
-    "animate": Task("the picture moves", frozenset({"frames", "scale", "noise"}), lambda finest: 0, own=True),
+    "animate": Task(
+        "the picture moves",
+        frozenset({"frames", "scale", "noise"}),
+        lambda finest: min(max(1, finest // 2), finest),
+        own=True,
+        noise=0.03,
+    ),
 }
