@@ -150,6 +150,16 @@ def test_a_clip_of_hours_between_frames_is_sped_up_and_that_is_said(trained, tmp
     assert read_video(tmp_path / "a.gif")[1] == pytest.approx(0.002)
 
 
+@pytest.mark.filterwarnings("ignore:The clips play")
+def test_real_clips_are_learned_and_continued_as_they_are(real_data, tmp_path):
+    clips = real_data("video")
+    changes = ["data.size=64", "data.channels=3"]
+    tiny_run(tmp_path / "run", "moving-digits-mcvd-concat", 1, changes, data=clips)
+    for verb, name, length in (("predict", "bottle-detection.mp4", 5), ("interpolate", "car_white.npz", 7)):
+        assert enter(verb, tmp_path / "run", clips / name, "--out", tmp_path / f"{verb}.mp4", "--steps", 2) == 0
+        assert read_video(tmp_path / f"{verb}.mp4")[0].shape == (length, 64, 64, 3)
+
+
 def test_runs_that_cannot(tmp_path):
     from unveil.core.errors import ConfigError
 

@@ -1,5 +1,8 @@
 import threading
+import weakref
+from contextlib import contextmanager
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +113,34 @@ def test_frames_that_are_shown_unevenly_are_taken_one_by_one(tmp_path):
     assert np.array_equal(read_video(path, start=17, frames=5)[0], frames[17:22])
 
 
+def test_an_index_does_not_hold_the_file(monkeypatch):
+    """However long it is: of its packets, which are all of it, one is looked at after another."""
+    alive, most = weakref.WeakSet(), []
+
+    class Packet:
+        size, is_discard, is_keyframe = 1, False, False
+
+        def __init__(self, pts):
+            self.pts = pts
+            alive.add(self)
+            most.append(len(alive))
+
+    @contextmanager
+    def stream(path):
+        container = SimpleNamespace(demux=lambda _: map(Packet, range(500)))
+        yield container, SimpleNamespace(codec_context=SimpleNamespace(name="h264"))
+
+    monkeypatch.setattr(video_file, "_stream", stream)
+    assert len(video_file._index("a.mp4")[0]) == 500
+    assert max(most) <= 2
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4", "a.webm"])
+def test_the_slowest_rate_is_kept(tmp_path, name):
+    write_video(drifting(3), tmp_path / name, fps=0.002)
+    assert read_video(tmp_path / name)[1] == pytest.approx(0.002)
+
+
 def test_odd_rates(tmp_path):
     for rate in (Fraction(30000, 1001), Fraction(179, 12)):
         assert read_video(encode(tmp_path / "a.mp4", drifting(8), rate=rate))[1] == pytest.approx(float(rate), rel=1e-3)
@@ -176,6 +207,27 @@ def test_damaged_videos_of_a_folder_are_left_out(tmp_path):
         assert found.batch(range(3))[0].shape == (3, 5, 3, 16, 16)
 
 
+def test_titles_in_another_encoding_do_no_harm(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        out.metadata["title"] = "cafe"
+        stream = out.add_stream("libx264", rate=25)
+        stream.height, stream.width = 32, 48
+        for pixels in drifting(4):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(stream.encode(None))
+    raw = (tmp_path / "a.mp4").read_bytes()
+    assert b"cafe" in raw
+    (tmp_path / "b.mp4").write_bytes(raw.replace(b"cafe", b"caf\xe9"))
+    assert np.array_equal(read_video(tmp_path / "b.mp4")[0], read_video(tmp_path / "a.mp4")[0])
+
+
+def test_a_video_that_changes_its_size_is_an_error(tmp_path):
+    parts = [encode(tmp_path / f"{side}.ts", drifting(6, side, 48)).read_bytes() for side in (32, 40)]
+    (tmp_path / "a.mpg").write_bytes(b"".join(parts))
+    with pytest.raises(DataError, match=r"frames differ in size: the first is 32x48 .* 40x48"):
+        read_video(tmp_path / "a.mpg")
+
+
 def test_a_frame_of_another_size_is_an_error(tmp_path, monkeypatch):
     clip = VideoFile.open(encode(tmp_path / "a.mp4", drifting(5)))
     other = VideoFile(clip.name, clip.path, (30, 48), 3, clip.fps, clip.times, clip.keys)
@@ -226,6 +278,19 @@ def test_odd_sides_are_made_even_and_said(tmp_path):
     assert read_video(tmp_path / "a.gif")[0].shape == (5, 31, 47, 3)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_equal_frames_are_frames_of_their_own_in_a_gif(tmp_path, channels):
+    for order in ([0, 0, 1, 2, 2, 2, 1], [0, 0, 0]):
+        clip = drifting(3, 12, 16)[order][..., :channels]
+        write_video(clip, tmp_path / "a.gif", fps=15, force=True, metadata={"seed": 3})
+        back, fps = read_video(tmp_path / "a.gif")
+        assert back.shape == (len(order), 12, 16, 3)
+        assert fps == pytest.approx(15, rel=0.01)
+        assert np.abs(back.astype(int) - clip).mean() <= (0 if channels == 1 else 6)
+        same = (back[1:] == back[:-1]).all((1, 2, 3))
+        assert same.tolist() == (np.diff(order) == 0).tolist()
+
+
 @pytest.mark.parametrize("fps", [7, 16.67, 29.97, 50])
 def test_gifs_keep_their_rate(tmp_path, fps):
     write_video(drifting(40), tmp_path / "a.gif", fps=fps)
@@ -245,6 +310,8 @@ def test_gifs_keep_their_rate(tmp_path, fps):
         (drifting(3), ".mp4", {}, ConfigError, "no name"),
         (drifting(3), "a.mp4", {"fps": 0}, ConfigError, "fps=0"),
         (drifting(3), "a.gif", {"fps": 60}, ConfigError, "at most"),
+        (drifting(3), "a.gif", {"fps": 0.0015}, ConfigError, r"fps=0\.0015 cannot be; give a number from 0\.002"),
+        (drifting(3), "a.mp4", {"fps": 0.0001}, ConfigError, "give a number from"),
         (drifting(3), "a.mp4", {"scale": 0}, ConfigError, "scale is 0"),
         (torch.zeros(2, 3, 1, 4, 4), "a.mp4", {}, ShapeError, "write each clip by itself"),
         (torch.zeros(3, 2, 4, 4), "a.mp4", {}, ShapeError, r"\(T, C, H, W\)"),

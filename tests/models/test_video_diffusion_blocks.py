@@ -101,6 +101,18 @@ def test_long_videos_have_trajectories():
     torch.testing.assert_close(again[0], three[1, :2], rtol=1e-4, atol=1e-5)
 
 
+def test_long_videos_go_on_from_frames_as_far_apart_as_their_first_ones():
+    video, past, told = model(2, 3, 1, per_frame=0.5, levels=1), clips(2, 9), []
+    draw = video.sample_block
+    video.sample_block = lambda past, future, **options: told.append((past, future)) or draw(past, future, **options)
+    made = video.long_video(8, past=past, **walk(2))
+    (firsts, _), (before, after) = told
+    assert torch.equal(firsts, past[:, [4, 8]])
+    assert torch.equal(before[::2], past[:, 8:])  # the first gap of each video
+    assert torch.equal(after[::2], made[:, 3:4])
+    assert torch.equal(after[1::2], made[:, 7:])
+
+
 @pytest.mark.parametrize("n", [1, 2, 6])
 def test_the_progress_of_long_videos_comes_to_its_end(n):
     told = []

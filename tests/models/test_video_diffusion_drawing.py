@@ -33,6 +33,10 @@ def test_every_trajectory_is_another_and_the_first_are_the_same_however_many_the
     assert three.shape == (2, 3, 5, *SHAPE)
     assert (three[:, 0] - three[:, 1]).abs().max() > 1e-3
     torch.testing.assert_close(video.predict(x, 5, trajectories=2, **walk(2)), three[:, :2], rtol=1e-4, atol=1e-5)
+    between = video.interpolate(x[:, :2], x[:, 5:], trajectories=3, **walk(2))
+    assert between.shape == (2, 3, 3, *SHAPE)
+    again = video.interpolate(x[1:, :2], x[1:, 5:], trajectories=2, **walk(generator=Streams(0, [1])))
+    torch.testing.assert_close(again[0], between[1, :2], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("conditioning", ["concat", "spatin"])
@@ -100,10 +104,12 @@ def test_more_known_frames_than_needed_do_no_harm_and_missing_ones_can_be_repeat
     video, x = model(), clips(2)
     assert torch.equal(video.predict(x, 4, **walk(2)), video.predict(x[:, -2:], 4, **walk(2)))
     assert torch.equal(video.predict_past(x, 4, **walk(2)), video.predict_past(x[:, :2], 4, **walk(2)))
-    one = x[:, :1]
-    assert torch.equal(
-        video.predict(one, 4, pad=True, **walk(2)), video.predict(one.expand(-1, 2, -1, -1, -1), 4, **walk(2))
-    )
+    near = video.interpolate(x[:, 2:4], x[:, 3:5], **walk(2))
+    assert torch.equal(video.interpolate(x[:, :4], x[:, 3:], **walk(2)), near)
+    three = model(3, 3, 3)
+    assert torch.equal(three.predict(x[:, :2], 4, pad=True, **walk(2)), three.predict(x[:, [0, 0, 1]], 4, **walk(2)))
+    before = three.predict_past(x[:, [0, 1, 1]], 4, **walk(2))
+    assert torch.equal(three.predict_past(x[:, :2], 4, pad=True, **walk(2)), before)
     bytes_ = ((x + 1) * 127.5).round().to(torch.uint8)
     assert torch.equal(video.predict(bytes_, 4, **walk(2)), video.predict(bytes_.float() / 127.5 - 1, 4, **walk(2)))
 

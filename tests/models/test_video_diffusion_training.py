@@ -59,6 +59,19 @@ def test_weights_know_which_frames_they_were_trained_for():
         model(cov=free_field(8, 8)).load_state_dict(saved)
 
 
+def test_errors_of_a_task_are_those_of_what_it_is_told():
+    (video, x), times = (model(), clips(4)), []
+    denoise = video.diffusion.denoise
+    video.diffusion.denoise = lambda x, t, **options: times.append(t) or denoise(x, t, **options)
+    found = by_task(video, x, Streams(0, 4))
+    assert [t.tolist() for t in times] == [[0.625, 0.75, 0.875, 1]] * 4  # the noisier half, and the same for all tasks
+    for hidden, heeding in ((slice(0, 2), {"predict", "interpolate"}), (slice(5, 7), {"past", "interpolate"})):
+        other = x.clone()
+        other[:, hidden] *= -1
+        again = by_task(video, other, Streams(0, 4))
+        assert {task for task in found if again[task] != found[task]} == heeding
+
+
 def spots(n, generator):
     """Clips of a bright spot that flies straight on, (n, 6, 1, 8, 8)."""
     place, speed = (torch.rand(n, 1, 2, generator=generator) for _ in range(2))

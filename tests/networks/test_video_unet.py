@@ -5,7 +5,7 @@ from seeds import awake, seeded
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.networks import VideoUNet
-from unveil.networks.layers import ConditionedBlock, GroupNorm, Map, SpatialMaps, modulated, resampler
+from unveil.networks.layers import ConditionedBlock, GroupNorm, Map, SelfAttention, SpatialMaps, modulated, resampler
 
 DEEP = {"mult": (1, 2, 3, 4), "attention": (1, 2, 3)}
 CITY = {"mult": (1, 1, 2, 3, 4), "attention": (2, 3, 4)}
@@ -178,6 +178,14 @@ def test_a_block_is_what_the_paper_says():
     expected = (block.skip(block.resample(x)) + block.conv2(h)) / 2**0.5
     with torch.no_grad():
         torch.testing.assert_close(block(x, shift, (first, second)), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("conditioning", "eps"), [("concat", 1e-5), ("spatin", 1e-6)])
+def test_normalizations_and_attention_are_those_of_the_paper(conditioning, eps):
+    net = network(conditioning)
+    assert {layer.eps for layer in net.modules() if isinstance(layer, GroupNorm) and not layer.affine} == {eps}
+    assert net.norm.affine == (conditioning == "concat")
+    assert {layer.gain for layer in net.modules() if isinstance(layer, SelfAttention)} == {0.5**0.5}
 
 
 def test_smooth_resampling_is_the_published_filter():

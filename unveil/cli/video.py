@@ -8,7 +8,7 @@ import typer
 from unveil.cli.console import ConsoleReport, stdout
 from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, check_new
 from unveil.core.errors import ConfigError
-from unveil.data.writing import check_clip, check_rate, fastest
+from unveil.data.writing import check_clip, check_rate, nearest_rate
 from unveil.tasks.video_choices import BATCH, Task
 
 Clip = Annotated[
@@ -185,10 +185,11 @@ def _carry_out(
     from unveil.data import save_images, write_video
 
     told = {"run": str(run), "task": task, "clip": clip, **options}
-    rate = min(fps or made.fps, fastest(out))
-    if fps is None and rate < made.fps:
+    rate = nearest_rate(out, fps or made.fps)
+    if fps is None and rate != made.fps:
+        most, word = ("most", "slowed down") if rate < made.fps else ("least", "sped up")
         stdout().print(
-            f"The clip plays {made.fps:g} frames a second, and {out.suffix} {rate:g} at most: it is slowed down.",
+            f"The clip plays {made.fps:g} frames a second, and {out.suffix} {rate:g} at {most}: it is {word}.",
             markup=False,
         )
     for i, place in enumerate(places):

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import ImageChops
+from PIL.GifImagePlugin import getdata, getheader
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
@@ -149,10 +151,21 @@ def _frames(x: Tensor | np.ndarray) -> Tensor:
 
 
 def _write_gif(frames: Tensor, file: Path, fps: float, comment: str) -> None:
+    """Each frame is one of the file, told by what differs from the one before; Pillow alone makes one of equal frames."""
     ends = [round(100 * (i + 1) / fps) for i in range(len(frames))]
-    times = [10 * (end - before) for before, end in zip([0, *ends], ends, strict=False)]
-    first, *rest = (as_image(picture) for picture in frames)
-    first.save(file, "GIF", save_all=True, append_images=rest, duration=times, loop=0, comment=comment.encode())
+    colour = frames.shape[1] == 3
+    before = as_image(frames[0])
+    with file.open("wb") as out:
+        for i, picture in enumerate(map(as_image, frames)):
+            changed = ImageChops.difference(picture, before).getbbox() or (0, 0, 1, 1)
+            box = changed if i else (0, 0, *picture.size)
+            before, part = picture, picture.crop(box)
+            part = part.quantize() if colour else part.convert("P")
+            if not i:
+                out.writelines(getheader(part, info={"loop": 0, "comment": comment})[0])
+            time = 10 * (ends[i] - (ends[i - 1] if i else 0))
+            out.writelines(getdata(part, box[:2], duration=time, include_color_table=colour and i > 0))
+        out.write(b";")
 
 
 def _encode(frames: Tensor, file: Path, suffix: str, fps: float, comment: str) -> None:

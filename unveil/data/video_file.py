@@ -144,10 +144,10 @@ def _stream(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a file and its first stream of pictures; whatever goes wrong inside becomes one kind of error."""
     av = load_av()
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:  # titles may be in any encoding
             if not container.streams.video:
-                kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-                raise UnreadableError(f"it holds no pictures, only {' and '.join(kinds)}")
+                kinds = " and ".join(sorted({stream.type for stream in container.streams}))
+                raise UnreadableError("it holds no pictures" + (f", only {kinds}" if kinds else ""))
             yield container, container.streams.video[0]
     except av.FFmpegError as error:
         raise UnreadableError((error.strerror or reason(error)).rstrip(".").lower()) from None
@@ -156,9 +156,9 @@ def _stream(path: Path) -> Iterator[tuple[Any, Any]]:
 def _index(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """When frames are shown, and which of those times are of key frames."""
     with _stream(path) as (container, stream):
-        packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
-        times = [packet.pts for packet in packets]
-        keys = [packet.pts for packet in packets if packet.is_keyframe]
+        # One packet after another: together they are the whole file.
+        seen = [(p.pts, p.is_keyframe) for p in container.demux(stream) if p.size and not p.is_discard]
+        times, keys = [pts for pts, _ in seen], [pts for pts, key in seen if key]
         told = None not in times and len(set(times)) == len(times) and stream.codec_context.name not in _HIDDEN
     if told:
         return np.array(sorted(times)), np.array(sorted(keys))

@@ -18,6 +18,7 @@ CLIPS = (".mp4", ".webm", ".gif", ".npz")
 """What the file of a clip may end in."""
 _FASTEST = {".gif": 50.0}
 _FASTEST_ELSE = 1000.0
+_SLOWEST = 0.002  # a GIF shows a frame for 655 seconds at most, and a rate of video as low becomes another
 MARK = ("Software", "unveil")
 """The text that every picture written here begins with, by which it is known again."""
 _NUMBERED = re.compile(r"\d{5,}\.png")
@@ -72,22 +73,22 @@ def check_clip(path: Path, force: bool) -> None:
         check_pictures(path, force)
 
 
-def fastest(path: Path) -> float:
-    """How many frames a second a clip of this name can be shown at."""
-    return _FASTEST.get(path.suffix.lower(), _FASTEST_ELSE)
+def nearest_rate(path: Path, fps: float) -> float:
+    """The rate nearest to one at which a clip of this name can be shown."""
+    return min(max(fps, _SLOWEST), _FASTEST.get(path.suffix.lower(), _FASTEST_ELSE))
 
 
 def check_rate(path: Path, fps: float) -> None:
     """Refuse a rate at which a clip of this name cannot be shown.
 
     Raises:
-        ConfigError: it is not above 0, or too fast.
+        ConfigError: it is too slow, or too fast.
     """
-    if not 0 < fps <= _FASTEST_ELSE:
-        raise ConfigError(f"fps={fps} cannot be; give a number above 0, {_FASTEST_ELSE:g} at most.")
-    if fps > fastest(path):
+    if not _SLOWEST <= fps <= _FASTEST_ELSE:
+        raise ConfigError(f"fps={fps} cannot be; give a number from {_SLOWEST:g} to {_FASTEST_ELSE:g}.")
+    if fps > nearest_rate(path, fps):
         raise ConfigError(
-            f"fps={fps} cannot be: a GIF is shown at {fastest(path):g} frames a second at most; write an .mp4."
+            f"fps={fps} cannot be: a GIF is shown at {nearest_rate(path, fps):g} frames a second at most; write an .mp4."
         )
 
 
