@@ -114,9 +114,7 @@ class Visitor:
     def drag(self, start: tuple[float, float], way: tuple[float, float], steps: int = 6) -> None:
         """Press, move and release the mouse, and wait until that is one more step to undo."""
         mouse, before = self.page.mouse, self.editor.steps
-        mouse.move(*start)
-        self.page.wait_for_timeout(300)
-        self.drawn(6)  # the page looks what is below it
+        self.hover(start)
         mouse.down()
         for i in range(1, steps + 1):
             mouse.move(start[0] + way[0] * i / steps, start[1] + way[1] * i / steps)
@@ -125,6 +123,13 @@ class Visitor:
         mouse.up()
         self.until(lambda: not self.editor.desk.dragging and self.editor.steps != before)
         self.settled()
+
+    def hover(self, place: tuple[float, float]) -> None:
+        """Come near in small moves, as a hand does: a page that is just drawing may miss one of them."""
+        for away in (6, 4, 2, 0):
+            self.page.mouse.move(place[0] + away, place[1])
+            self.page.wait_for_timeout(150)
+            self.drawn(2)  # the page looks what is below
 
     def drawn(self, frames: int) -> None:
         """Wait until the page was drawn some times."""

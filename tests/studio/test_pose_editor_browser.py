@@ -134,8 +134,7 @@ def test_clicks_hold_a_joint_and_let_it_go(visitor):
     x, y = visitor.pixel(visitor.joint(ELBOW))
     at = x - 5, y + 4  # beside the arrows that come when it is selected
     for held in (True, False):
-        visitor.page.mouse.move(*at)
-        visitor.page.wait_for_timeout(400)
+        visitor.hover(at)
         visitor.page.mouse.click(*at)
         visitor.until(lambda held=held: (visitor.editor.actor.grip(ELBOW, POSITION) is not None) == held)
         visitor.settled()
