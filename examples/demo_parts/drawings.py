@@ -95,14 +95,14 @@ def draw_filled(demo: Path) -> None:
     import torch.nn.functional as F
 
     import unveil
-    from unveil.inverse import DenoiserPrior, ddrm
+    from unveil.inverse import ddrm
     from unveil.operators import Mask
 
     model = unveil.load(demo / "runs" / "digits-ddpm").model
     digits, _ = unveil.open_images("digits", split="test").batch(range(10))
     rows = torch.ones(8, 8)
     rows[4:] = 0
-    upper, prior = Mask(rows), DenoiserPrior(model.denoise, model.schedule)
+    upper, prior = Mask(rows), model.prior()
     pictures = {"upper-half": upper.forward(digits + 1) - 1}
     for seed in range(3):
         seen = upper.forward(digits)

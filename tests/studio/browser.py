@@ -24,6 +24,7 @@ DRAWN = """
     look();
 })
 """
+CATCHES = "[...document.querySelectorAll('canvas')].some((part) => part.style.cursor === 'pointer')"
 SIZE = {"width": 820, "height": 460}
 STILL = """
 (frames) => new Promise((done) => {
@@ -111,10 +112,10 @@ class Visitor:
         """Where a joint is in the scene."""
         return self.editor.actor.joints(self.editor.body)[0][number].numpy()
 
-    def drag(self, start: tuple[float, float], way: tuple[float, float], steps: int = 6) -> None:
+    def drag(self, start: tuple[float, float], way: tuple[float, float], catches: bool = True, steps: int = 6) -> None:
         """Press, move and release the mouse, and wait until that is one more step to undo."""
         mouse, before = self.page.mouse, self.editor.steps
-        self.hover(start)
+        self.hover(start, catches)
         mouse.down()
         for i in range(1, steps + 1):
             mouse.move(start[0] + way[0] * i / steps, start[1] + way[1] * i / steps)
@@ -124,12 +125,32 @@ class Visitor:
         self.until(lambda: not self.editor.desk.dragging and self.editor.steps != before)
         self.settled()
 
-    def hover(self, place: tuple[float, float]) -> None:
-        """Come near in small moves, as a hand does: a page that is just drawing may miss one of them."""
-        for away in (6, 4, 2, 0):
-            self.page.mouse.move(place[0] + away, place[1])
-            self.page.wait_for_timeout(150)
-            self.drawn(2)  # the page looks what is below
+    def hover(self, place: tuple[float, float], catches: bool = True) -> None:
+        """Come near in small moves, as a hand does, until the pointer's form tells that there is something to take.
+
+        Args:
+            place: on the page.
+            catches: whether the page tells by the pointer's form what it takes there; of arrows it does not.
+        """
+        self.shown()  # what was undone lies elsewhere until it is drawn
+        for _ in range(10):
+            for away in (6, 4, 2, 0):
+                self.page.mouse.move(place[0] + away, place[1])
+                self.page.wait_for_timeout(150)
+                self.drawn(2)  # the page looks what is below
+            if not catches or self.page.evaluate(CATCHES):
+                return
+        raise AssertionError(f"there is nothing to take at {place}")
+
+    def shown(self, times: int = 3) -> None:
+        """Wait until the scene looks the same, some times over."""
+        looks: list[bytes] = []
+
+        def same() -> bool:
+            looks.append(self.page.locator("canvas").first.screenshot())
+            return len(looks) > times and len(set(looks[-times:])) == 1
+
+        self.until(same)
 
     def drawn(self, frames: int) -> None:
         """Wait until the page was drawn some times."""

@@ -1,6 +1,7 @@
 """Editors without a trained run: every pose is refined from standing."""
 
 import pytest
+from studio.browser import launch
 
 from unveil.body import Body, Pose, angles_to_pose, key_poses
 from unveil.studio import Folder, PoseEditorState
@@ -27,6 +28,17 @@ def body(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNVEIL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         return Body.embedded()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real one, for the tests of a file."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = launch(playwright)
+        yield started
+        started.close()
 
 
 @pytest.fixture

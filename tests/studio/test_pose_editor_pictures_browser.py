@@ -5,14 +5,14 @@ from functools import partial
 import pytest
 import torch
 from PIL import Image
-from studio.browser import PROGRAM, launch, visit
+from studio.browser import PROGRAM, visit
 
 from unveil.body import JOINTS, POSITION
 from unveil.body.estimation import USUAL, KeypointFit
 from unveil.studio import Folder, PoseEditor, PoseEditorState, fitting
 from unveil.tasks.pose_photograph import photograph
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("viser", reason="viser is not installed")
 
 
@@ -41,43 +41,40 @@ def taken(new_state, tmp_path):
     return found
 
 
-def test_points_are_clicked_and_the_body_lies_over_the_person(new_state, taken, tmp_path, monkeypatch):
+def test_points_are_clicked_and_the_body_lies_over_the_person(browser, new_state, taken, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "KeypointFit", partial(KeypointFit, iterations=(15, 8, 8)))
     server = PoseEditor(new_state, port=0)
     try:
-        with playwright_api.sync_playwright() as playwright:
-            browser = launch(playwright)
-            visitor = visit(browser, server)
-            page, editor, session = visitor.page, visitor.editor, visitor.session
-            page.get_by_role("tab", name="Picture", exact=True).click()
-            with page.expect_file_chooser(timeout=60_000) as chooser:
-                page.get_by_role("button", name="Open a picture", exact=True).click()
-            chooser.value.set_files(tmp_path / "photo.png")
-            visitor.until(lambda: editor.backdrop is not None)
-            visitor.until(lambda: page.locator(".mantine-Notification-root").count() == 0)  # they lie over the picture
-            page.get_by_text("Mark points", exact=True).click()
-            for count, name in enumerate(USUAL, 1):
-                # These words come after the scene was told to listen, and when the point is the one that is next.
-                page.get_by_text(f"Click the {name.replace('_', ' ')};").wait_for(timeout=60_000)
-                box = visitor.still()
-                page.mouse.click(*spot(session, box, taken.points[name]))
-                visitor.until(lambda count=count: len(editor.actor.labels.marks) == count)
-                found = editor.actor.labels.mark(name)
-                assert (found.x, found.y) == pytest.approx(taken.points[name], abs=1.0), name
-            focal(page).fill(f"{taken.focal:.0f}")
-            page.get_by_role("button", name="Fit the body", exact=True).click()
-            visitor.until(lambda: editor.actor.labels.eye is not None)
-            visitor.until(lambda: not session.marking)
+        visitor = visit(browser, server)
+        page, editor, session = visitor.page, visitor.editor, visitor.session
+        page.get_by_role("tab", name="Picture", exact=True).click()
+        with page.expect_file_chooser(timeout=60_000) as chooser:
+            page.get_by_role("button", name="Open a picture", exact=True).click()
+        chooser.value.set_files(tmp_path / "photo.png")
+        visitor.until(lambda: editor.backdrop is not None)
+        visitor.until(lambda: page.locator(".mantine-Notification-root").count() == 0)  # they lie over the picture
+        page.get_by_text("Mark points", exact=True).click()
+        for count, name in enumerate(USUAL, 1):
+            # These words come after the scene was told to listen, and when the point is the one that is next.
+            page.get_by_text(f"Click the {name.replace('_', ' ')};").wait_for(timeout=60_000)
             box = visitor.still()
-            assert editor.actor.labels.camera.focal == pytest.approx(taken.focal, abs=1)
-            labels = editor.actor.labels
-            for name in ("left_wrist", "right_knee", "left_ankle"):
-                place = visitor.joint(JOINTS.index(name))
-                x, y = visitor.pixel(place)
-                seen = labels.camera.project(torch.tensor(place) - torch.tensor(labels.eye)).tolist()
-                assert (x, y) == pytest.approx(spot(session, box, seen), abs=1.0), name
-                assert seen == pytest.approx(taken.points[name], abs=15), name  # of a fit that was cut short
-            browser.close()
+            page.mouse.click(*spot(session, box, taken.points[name]))
+            visitor.until(lambda count=count: len(editor.actor.labels.marks) == count)
+            found = editor.actor.labels.mark(name)
+            assert (found.x, found.y) == pytest.approx(taken.points[name], abs=1.0), name
+        focal(page).fill(f"{taken.focal:.0f}")
+        page.get_by_role("button", name="Fit the body", exact=True).click()
+        visitor.until(lambda: editor.actor.labels.eye is not None)
+        visitor.until(lambda: not session.marking)
+        box = visitor.still()
+        assert editor.actor.labels.camera.focal == pytest.approx(taken.focal, abs=1)
+        labels = editor.actor.labels
+        for name in ("left_wrist", "right_knee", "left_ankle"):
+            place = visitor.joint(JOINTS.index(name))
+            x, y = visitor.pixel(place)
+            seen = labels.camera.project(torch.tensor(place) - torch.tensor(labels.eye)).tolist()
+            assert (x, y) == pytest.approx(spot(session, box, seen), abs=1.0), name
+            assert seen == pytest.approx(taken.points[name], abs=15), name  # of a fit that was cut short
     finally:
         server.stop()
 

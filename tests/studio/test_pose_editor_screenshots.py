@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 from studio import scenes
-from studio.browser import PROGRAM, launch, visit
+from studio.browser import PROGRAM, visit
 
 from unveil.body import JOINTS
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("viser", reason="viser is not installed")
 
 
@@ -49,14 +49,6 @@ def server(tmp_path_factory):
     yield editor
     editor.stop()
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright_api.sync_playwright() as playwright:
-        started = launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from unveil.cli.console import ConsoleReport, stderr, stdout
-from unveil.cli.options import Force, RunArgument, Seed, check_new, check_no_run, read_size
+from unveil.cli.options import Force, RunArgument, Seed, check_no_run, check_not_read, check_picture, read_size
 from unveil.core.errors import ConfigError
 
 FPS = 12.5
@@ -96,15 +96,11 @@ def edit(
     if show is not None:
         if moving:
             raise ConfigError("A clip is shown by itself: leave out --show.")
-        if show.suffix.lower() != ".png":
-            raise ConfigError(f"--show {show}: pictures are saved as .png, which loses nothing.")
-        check_new(show, force, option="--show")
+        check_picture(show, force)
         if show.resolve() == out.resolve():
             raise ConfigError(f"--out and --show are both {out}; give them a name each.")
     for path in (out, show):
-        for given in (image, mask):
-            if path is not None and given is not None and path.exists() and given.exists() and path.samefile(given):
-                raise ConfigError(f"{path} is a picture that is read; name another file.")
+        check_not_read(path, image, mask, kind="a picture")
     try:
         found = edit_task(run, image, task, **asked, seed=seed, report=ConsoleReport())
     except KeyboardInterrupt:

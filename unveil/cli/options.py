@@ -56,6 +56,36 @@ def check_new(out: Path, force: bool, *, folder: bool = False, option: str = "--
         raise ExistsError(f"{out} exists; name another {option}, or overwrite it with --force.")
 
 
+def check_picture(path: Path | None, force: bool, option: str = "--show") -> None:
+    """The same of one picture, which is saved as .png; None is not wanted.
+
+    Raises:
+        ExistsError: something is there.
+        ConfigError: it has no name, or one that ends otherwise, or would lie in a file.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"{option} {path}: pictures are saved as .png, which loses nothing.")
+    check_new(path, force, option=option)
+
+
+def check_not_read(written: Path | None, *read: Path | str | None, kind: str = "a file") -> None:
+    """Refuse to replace what is read, whatever --force says.
+
+    Args:
+        written: where to, if anywhere.
+        read: files that are read, if they are there.
+        kind: what to call them.
+
+    Raises:
+        ConfigError: it is one of them.
+    """
+    there = [Path(given) for given in read if given is not None]
+    if written is not None and written.exists() and any(given.exists() and written.samefile(given) for given in there):
+        raise ConfigError(f"{written} is {kind} that is read; name another file.")
+
+
 def check_no_run(out: Path) -> None:
     """Refuse to write into a run.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Force, RunArgument, Seed, check_new
+from unveil.cli.options import Force, RunArgument, Seed, check_new, check_not_read, check_picture
 from unveil.core.errors import ConfigError
 from unveil.tasks.pose_character import BODY
 from unveil.tasks.pose_choices import POSES, REFINED, WRITTEN
@@ -53,7 +53,7 @@ def solve(
     from unveil.tasks.pose_solve import write_pose
 
     _check(out, WRITTEN, force, show)
-    _keep(out, effectors)
+    check_not_read(out, effectors)
     found = solve_task(effectors, run, betas=_numbers(betas), gender=gender, refine=refine, limits=not free)
     write_pose(found.pose, out, found.body, found.effectors)
     for note in found.notes:
@@ -122,7 +122,7 @@ def retarget(
     from unveil.tasks.pose_character import retarget as retarget_task
 
     _check(out, (".glb", ".bvh", ".bvh.gz"), force, show)
-    _keep(out, motion, Path(to))
+    check_not_read(out, motion, Path(to))
     found = retarget_task(
         motion, to, units=_unit(units), to_units=_unit(to_units), joint_map=joints, to_map=to_joints, plant=plant
     )
@@ -152,7 +152,7 @@ def recover(
     if most < 1:
         raise ConfigError(f"-n is {most}; it must be 1 or more.")
     _check(out, (".json",), force, show)
-    _keep(out, pose)
+    check_not_read(out, pose)
     found = recover_task(pose, run, most=most, frame=frame, tolerance=tolerance / 1000, refine=refine)
     rows = zip(found.effectors.kind[0].tolist(), found.effectors.joint[0].tolist(), found.errors, strict=False)
     for number, (kind, joint, error) in enumerate(rows):
@@ -197,8 +197,8 @@ def estimate(
 
     check_estimating(given, image)
     _check(out, WRITTEN, force, show)
-    _keep(out, given)
-    _keep(show, image)
+    check_not_read(out, given)
+    check_not_read(show, image)
     if which < 0:
         raise ConfigError(f"--which is {which}; it must be 0 or more.")
     pixels = None if size is None else parse_size(size)
@@ -257,23 +257,7 @@ def _check(out: Path | None, suffixes: tuple[str, ...], force: bool, show: Path 
         if not out.name.lower().endswith(suffixes):
             raise ConfigError(f"--out is {out}; its name must end in {', '.join(suffixes)}.")
         check_new(out, force)
-    if show is not None:
-        if show.suffix.lower() != ".png":
-            raise ConfigError(f"--show {show}: pictures are saved as .png, which loses nothing.")
-        check_new(show, force, option="--show")
-
-
-def _keep(written: Path | None, *read: Path | None) -> None:
-    """Refuse to replace a file that is read, whatever --force says."""
-    for given in read:
-        if (
-            written is not None
-            and given is not None
-            and written.exists()
-            and given.exists()
-            and written.samefile(given)
-        ):
-            raise ConfigError(f"{written} is a file that is read; name another.")
+    check_picture(show, force)
 
 
 def _some(number: int, thing: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from unveil.cli.console import stdout
-from unveil.cli.options import Force, check_new
+from unveil.cli.options import Force, check_new, check_not_read, check_picture
 from unveil.core.errors import ConfigError
 from unveil.tasks.pose_choices import POSES
 from unveil.tasks.pose_photograph import SIZE
@@ -28,15 +28,12 @@ def photograph(
     """Draw a body as a camera sees it, with the points that an estimator would have to find."""
     from unveil.cli.pose import parse_size
 
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {out}: pictures are saved as .png, which loses nothing.")
-    check_new(out, force)
+    check_picture(out, force, "--out")
     if points is not None:
         if points.suffix.lower() != ".json":
             raise ConfigError(f"--points is {points}; its name must end in .json.")
         check_new(points, force, option="--points")
-        if points.exists() and pose.exists() and points.samefile(pose):
-            raise ConfigError(f"{points} is a file that is read; name another.")
+        check_not_read(points, pose)
     height, width = parse_size(size)
     taken = photograph_task(pose, frame=frame, turn=turn, size=(height, width))
 

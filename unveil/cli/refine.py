@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Batch, Force, RunArgument, Seed, check_new, check_no_run
-from unveil.core.errors import ConfigError
+from unveil.cli.options import Batch, Force, RunArgument, Seed, check_no_run, check_not_read, check_picture
 
 
 def refine(
@@ -54,13 +53,9 @@ def refine(
     check_refining(read_recipe(run), **asked)
     check_no_run(out)
     check_pictures(out, force)
-    if show is not None:
-        if show.suffix.lower() != ".png":
-            raise ConfigError(f"--show {show}: pictures are saved as .png, which loses nothing.")
-        check_new(show, force, option="--show")
+    check_picture(show, force)
     for path in (out, show):
-        if path is not None and any(path.exists() and Path(name).exists() and path.samefile(name) for name in images):
-            raise ConfigError(f"{path} is a picture that is read; name another.")
+        check_not_read(path, *images, kind="a picture")
     found = refine_task(run, images, mask=mask, **asked, report=ConsoleReport())
 
     from unveil.data import save_images

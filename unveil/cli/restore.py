@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from unveil.cli.console import ConsoleReport, stderr, stdout
-from unveil.cli.options import Force, RunArgument, Seed, check_new
+from unveil.cli.options import Force, RunArgument, Seed, check_not_read, check_picture
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_amount
 from unveil.recipes.choices import Solver
@@ -57,16 +57,11 @@ def restore(
     if truth is not None and degrade:
         raise ConfigError("With --degrade IMAGE is the truth; leave one of --degrade and --truth out.")
     for option, path in (("--out", out), ("--show", show)):
-        if path is not None:
-            if path.suffix.lower() != ".png":
-                raise ConfigError(f"{option} {path}: pictures are saved as .png, which loses nothing.")
-            check_new(path, force, option=option)
+        check_picture(path, force, option)
     if show is not None and show.resolve() == out.resolve():
         raise ConfigError(f"--out and --show are both {out}; give them a name each.")
-    read = [image, *([] if truth is None else [truth])]
     for path in (out, show):
-        if path is not None and any(path.exists() and given.exists() and path.samefile(given) for given in read):
-            raise ConfigError(f"{path} is the picture that is read; name another file.")
+        check_not_read(path, image, truth, kind="the picture")
     if temperature is not None:
         from unveil.recipes.multires_cnf import MultiResCNFSpec
 

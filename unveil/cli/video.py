@@ -6,7 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, check_new
+from unveil.cli.options import (
+    Batch,
+    Force,
+    RunArgument,
+    SamplerName,
+    Seed,
+    Steps,
+    check_new,
+    check_not_read,
+    check_picture,
+)  # fmt: skip
 from unveil.core.errors import ConfigError
 from unveil.data.writing import check_clip, check_rate, nearest_rate
 from unveil.tasks.video_choices import BATCH, Task
@@ -173,12 +183,8 @@ def _carry_out(
         check_clip(place, force)
         if fps is not None:
             check_rate(place, fps)
-        if clip is not None and place.exists() and Path(clip).exists() and place.samefile(clip):
-            raise ConfigError(f"{place} is the clip that is read; name another file.")
-    if strip is not None:
-        if strip.suffix.lower() != ".png":
-            raise ConfigError(f"--strip {strip}: pictures are saved as .png, which loses nothing.")
-        check_new(strip, force, option="--strip")
+        check_not_read(place, clip, kind="the clip")
+    check_picture(strip, force, "--strip")
     report = ConsoleReport()
     made = (video_at if paths else video)(run, task, clip, report=report, **options)
 

@@ -22,6 +22,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from unveil.core.cache import cache_root
 from unveil.core.errors import DataError, UnveilError
 from unveil.core.protocols import Progress
 from unveil.data.decoding import UnreadableError, decode
@@ -57,11 +58,6 @@ class Decoded:
     animated: int
 
 
-def cache_folder() -> Path:
-    """Where decoded pictures are kept: `$UNVEIL_CACHE`, or `~/.cache/unveil`."""
-    return Path(os.environ.get("UNVEIL_CACHE") or "~/.cache/unveil").expanduser()
-
-
 def decode_all(
     files: Encoded,
     frame: Frame,
@@ -76,7 +72,7 @@ def decode_all(
         files: what to decode.
         frame: the size that pictures are brought to.
         channels: 1 turns RGB to grey; otherwise each picture keeps its own channels.
-        cache: a folder to keep decoded pictures in; True is `cache_folder()`, None the same for all but small
+        cache: a folder to keep decoded pictures in; True is `cache_root()`, None the same for all but small
             collections; False keeps nothing.
         progress: told how many files are done.
 
@@ -88,7 +84,7 @@ def decode_all(
         blocks: list[np.ndarray] = []
         index = _decode_each(files, frame, channels, blocks.append, progress)
         return index.opened(files, Pictures.joined(blocks).pixels)
-    folder = cache_folder() if cache is None or cache is True else Path(cache).expanduser()
+    folder = cache_root() if cache is None or cache is True else Path(cache).expanduser()
     kind = f"{_VERSION} {files.place} {frame.stored()} grey={channels == 1}"
     place = folder / "images" / digest(kind).hex()
     entry = place / digest(files.state, PIL.__version__).hex()

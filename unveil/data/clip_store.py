@@ -20,9 +20,10 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from unveil.core.cache import cache_root
 from unveil.core.errors import DataError, UnveilError
 from unveil.core.protocols import Progress
-from unveil.data.cache import cache_folder, kept, renamed
+from unveil.data.cache import kept, renamed
 from unveil.data.clip_sources import FoundClips
 from unveil.data.clips import ArrayClip, Clip
 from unveil.data.decoding import UnreadableError, framed
@@ -149,7 +150,7 @@ def store_clips(
         found: the clips.
         frame: the size that frames are brought to.
         channels: 1 turns RGB to grey; otherwise each clip keeps its own channels.
-        cache: a folder to keep frames in; True is `cache_folder()`, None the same for all but small collections; False
+        cache: a folder to keep frames in; True is `cache_root()`, None the same for all but small collections; False
             keeps nothing, and decodes each frame when it is asked for.
         progress: told how many frames are done.
 
@@ -157,7 +158,7 @@ def store_clips(
         DataError: no clip at all could be decoded, or one is smaller than the frame.
         UnveilError: the cache cannot be written.
     """
-    folder = cache_folder() if cache is None or cache is True else Path(cache or "").expanduser()
+    folder = cache_root() if cache is None or cache is True else Path(cache or "").expanduser()
     kind = f"{_VERSION} {found.place} {frame.stored()} grey={channels == 1}"
     entry = folder / "clips" / digest(kind).hex() / digest(found.state, PIL.__version__).hex()
     keeping = cache is not False and found.place is not None

@@ -9,10 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from unveil.core.cache import cache_root
+
 
 def cache_folder() -> Path:
     """Tell where features are kept: $UNVEIL_CACHE/features, or ~/.cache/unveil/features."""
-    return Path(os.environ.get("UNVEIL_CACHE") or "~/.cache/unveil").expanduser() / "features"
+    return cache_root() / "features"
 
 
 def read_features(path: Path) -> Tensor | None:

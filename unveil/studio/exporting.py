@@ -20,6 +20,7 @@ from unveil.body.skeleton import Skeleton
 from unveil.body.surface_files import write_surface
 from unveil.core.errors import ConfigError
 from unveil.studio.actors import Actor, Scene
+from unveil.studio.costume import Worn
 from unveil.studio.keyframes import motion_of
 
 FORMATS = ("glb", "bvh", "npz", "json", "obj", "ply")
@@ -42,7 +43,7 @@ def export(actor: Actor, body: Body, kind: str, *, moving: bool = True) -> bytes
     if kind not in FORMATS:
         raise ConfigError(f"A body cannot be written as '{kind}'; it can be as {', '.join(FORMATS)}.")
     if kind in ("obj", "ply"):
-        surface = _surface(actor, body)
+        surface = _surface(actor, body, actor.worn(body))
         return _written(f".{kind}", lambda path: write_surface(surface.vertices, surface.faces, path))
     motion = motion_of(actor if moving else replace(actor, motion=None, keyframes=()))
     if kind == "json":
@@ -78,12 +79,11 @@ def _figures(actor: Actor, body: Body) -> list[Figure]:
     worn = actor.worn(body)
     if actor.costume is not None and worn is not None and worn.vertices is None:
         return [bones_figure(actor.costume.skeleton, worn.positions, worn.rotations, BLUE)]
-    return [_surface(actor, body)]
+    return [_surface(actor, body, worn)]
 
 
-def _surface(actor: Actor, body: Body) -> Figure:
-    """The character that the body drives, if it has a surface; otherwise the body's own skin."""
-    worn = actor.worn(body)
+def _surface(actor: Actor, body: Body, worn: Worn | None) -> Figure:
+    """The character that the body drives, as it is worn, if it has a surface; otherwise the body's own skin."""
     if (
         actor.costume is not None
         and actor.costume.character is not None

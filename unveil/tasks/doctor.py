@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from packaging.requirements import Requirement
 
 import unveil
+from unveil.core.cache import cache_root
 from unveil.core.errors import UnveilError
 
 
@@ -196,8 +197,7 @@ def _torchvision() -> Iterator[Finding]:
 
 
 def _places() -> Iterator[Finding]:
-    cache = Path(os.environ.get("UNVEIL_CACHE") or "~/.cache/unveil").expanduser()
-    for subject, place in (("this folder", Path.cwd()), ("cache", cache)):
+    for subject, place in (("this folder", Path.cwd()), ("cache", cache_root())):
         there = next(folder for folder in (place, *place.parents) if folder.exists())
         free = shutil.disk_usage(there).free / 1e9
         holds = (

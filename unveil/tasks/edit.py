@@ -118,8 +118,7 @@ def _check_numbers(
             raise ConfigError(
                 f"colours is {colours}; it must be {MOST_COLOURS} or less, or 0 to leave them as they are."
             )
-    noise = TASKS[task].noise if noise is None else noise
-    if n > 1 and not noise and task != "inpaint" and not (task == "resize" and scale == 0):
+    if n > 1 and not _added(task, noise) and task != "inpaint" and not (task == "resize" and scale == 0):
         raise ConfigError(
             f"Without noise the task {task} has one answer, and {n} were asked for; add noise, such as --noise 0.1."
         )
@@ -193,6 +192,7 @@ def edit(
     model = run.model
     canvas = Canvas.of(model, image, task, keep_size=keep_size)
     scales: tuple[int, ...] = ()
+    added = _added(task, noise)
     with (report or Quiet()).bar(task) as progress:
         canvas.progress = progress
         match task:
@@ -210,7 +210,7 @@ def edit(
             case "animate":
                 scales = (_start(model, task, scale)[0],)
                 canvas.check_own()
-                moves = {"strength": TASKS[task].noise if noise is None else noise}
+                moves = {"strength": added}
                 if noise is None and scales[0] == 0:
                     moves = {}  # the model's own, which is more, as the chains of scale 0 are long
                 made = model.animate(
@@ -218,7 +218,6 @@ def edit(
                 )
             case _:
                 scales = _start(model, task, scale)
-                added = TASKS[task].noise if noise is None else noise
                 options: dict[str, Any] = {
                     "n": n,
                     "noise": added,
@@ -233,6 +232,11 @@ def edit(
     given = canvas.whole if large else canvas.small
     finest = len(model.sizes_for()) - 1
     return Edited(made.clamp(-1, 1).cpu(), given.cpu(), scales, finest, tuple(canvas.notes))
+
+
+def _added(task: str, noise: float | None) -> float:
+    """The noise that is asked for, or what suits the task."""
+    return TASKS[task].noise if noise is None else noise
 
 
 def _start(model: Any, task: str, scale: int | str | None) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from unveil.core.errors import ConfigError, DataError
 from unveil.core.numbers import check_whole
+from unveil.tasks import pose_choices
 from unveil.tasks.pose_lists import shape_numbers
 from unveil.tasks.pose_run import check_poser, load_poser
 from unveil.tasks.report import Quiet, Report
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from unveil.body import Body, Pose
     from unveil.body.estimation import PoseEstimate
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (*pose_choices.PICTURES, ".tif", ".tiff")
 _T = TypeVar("_T")
 FILES = (".json", ".npz", ".pkl")
 

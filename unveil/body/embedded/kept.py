@@ -11,6 +11,7 @@ import numpy as np
 
 from unveil.body.arrays import BodyArrays
 from unveil.body.joints import GENDERS
+from unveil.core.cache import cache_root
 
 VERSION = 1  # a change of the measurements or of the making asks for another
 
@@ -23,7 +24,7 @@ def embedded_arrays(*, cache: bool = True) -> dict[str, BodyArrays]:
     Args:
         cache: whether to look there, and to keep it there.
     """
-    path = Path(os.environ.get("UNVEIL_CACHE") or "~/.cache/unveil").expanduser() / "body" / f"embedded-{VERSION}.npz"
+    path = cache_root() / "body" / f"embedded-{VERSION}.npz"
     if cache and path.is_file():
         try:
             with np.load(path, allow_pickle=False) as file:
