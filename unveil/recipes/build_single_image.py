@@ -42,6 +42,7 @@ def build_single_image(spec: SingleImageSpec, shape: Sequence[int]) -> SingleIma
         corruption=spec.corruption,
         bank=spec.bank,
         finer_share=spec.finer_share,
+        detail_noise=spec.detail_noise,
         train_crop=spec.train_crop,
     )
 

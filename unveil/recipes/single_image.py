@@ -54,6 +54,12 @@ class SingleImageSpec(Spec):
     finer_share: Positive = Field(
         default=0.3, description="training steps of a finer scale, as a share of training.steps, those of the coarsest"
     )
+    detail_noise: float = Field(
+        default=0.0,
+        ge=0,
+        description="noise that chains of finer scales make into details, as a share of those that the scale below lacks; 0 has "
+        "none, as published",
+    )
     train_crop: Annotated[Whole, Field(ge=32)] | None = Field(
         default=None,
         description="side of the windows that larger scales are trained on; without it the whole, or 128 where "

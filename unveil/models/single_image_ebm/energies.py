@@ -13,6 +13,7 @@ from unveil.core.protocols import Progress, Randomness
 from unveil.core.random import Streams
 from unveil.models.single_image_ebm.canvas import Walk, run
 from unveil.models.single_image_ebm.corruption import Corruption, check_corruption, corrupted
+from unveil.models.single_image_ebm.detail import add_detail, detail_ratio
 from unveil.models.single_image_ebm.guard import Guard
 from unveil.models.single_image_ebm.memory import memory_notes
 from unveil.networks.patch_energy import PatchEnergy
@@ -49,6 +50,7 @@ class EnergyPyramid(nn.Module):
         corruption: Corruption = "blur",
         bank: int = 32,
         finer_share: float = 0.3,
+        detail_noise: float = 0.0,
         train_crop: int | None = None,
     ) -> None:
         super().__init__()
@@ -58,7 +60,7 @@ class EnergyPyramid(nn.Module):
             raise ShapeError(f"The sizes of the scales rise from the coarsest on; they are {list(sizes)}.")
         for name, value in (("chain", chain), ("finer_chain", finer_chain), ("bank", bank)):
             check_whole(name, value)
-        amounts = {"step_size": step_size, "noise": noise}
+        amounts = {"step_size": step_size, "noise": noise, "detail_noise": detail_noise}
         for name, amount in (amounts | {"recovery_weight": recovery_weight, "clean_factor": clean_factor}).items():
             check_amount(name, amount)
         if step_size == 0 or finer_share <= 0:
@@ -69,7 +71,7 @@ class EnergyPyramid(nn.Module):
         self.energies = cast(list[PatchEnergy], nn.ModuleList(energies))
         self.sizes: list[Size] = [(int(h), int(w)) for h, w in sizes]
         self.chain, self.finer_chain, self.step_size, self.noise = chain, finer_chain, step_size, noise
-        self.recovery_weight, self.clean_factor = recovery_weight, clean_factor
+        self.recovery_weight, self.clean_factor, self.detail_noise = recovery_weight, clean_factor, detail_noise
         self.corruption, self.bank = corruption, bank
         self.finer_share, self.train_crop = finer_share, train_crop
         self.channels = energies[0].channels
@@ -203,6 +205,14 @@ class EnergyPyramid(nn.Module):
         finally:
             energy.train(was_training)
 
+    def with_detail(self, x: Tensor, scale: int, streams: Streams) -> Tensor:
+        """Add what details are made from to the enlarged ends of the scale below, (B, C, h, w)."""
+        if scale == 0 or not self.detail_noise:
+            return x
+        enlarged = resize(self.pyramid[scale - 1], self.sizes[scale])
+        ratio = detail_ratio(self.pyramid[scale], enlarged, self.known[scale])
+        return add_detail(x, self.detail_noise * ratio, streams)
+
     def climb(
         self,
         x: Tensor,
@@ -214,6 +224,7 @@ class EnergyPyramid(nn.Module):
         settle: bool = False,
         noise: float = 0.0,
         inject_noise: float = 0.0,
+        fresh: bool = False,
         generator: Randomness = None,
         known: Sequence[tuple[Tensor, Tensor]] | None = None,
         tile: int | None = None,
@@ -231,14 +242,15 @@ class EnergyPyramid(nn.Module):
             settle: half as many again at the coarsest scale, for chains that start from noise: less of it is left.
             noise: standard deviation of what each step adds.
             inject_noise: standard deviation of what is added to where the first chains start: grey, and enlarged from the
-                scale below as they are, for no chain has learned to mend anything finer.
+                scale below as they are.
+            fresh: whether details are drawn: `detail_noise` is added to every start above the coarsest scale.
             generator: of all noise.
             known: for every scale, values and a mask of pixels that stay.
             tile: see `run`.
             progress: told (work done, work in all), counted in pixels.
         """
         check_amount("inject_noise", inject_noise)
-        streams = Streams.of(generator, len(x)) if noise or inject_noise else None
+        streams = Streams.of(generator, len(x)) if noise or inject_noise or fresh else None
         fewer = max(1, round(GENTLE * self.finer_chain)) if gentle and steps is None else steps
         more = round(SETTLED * self.chain) if settle and steps is None else steps
         chains = [fewer if s else more for s in range(len(sizes))]
@@ -250,6 +262,8 @@ class EnergyPyramid(nn.Module):
             elif inject_noise and streams is not None:
                 moved = inject_noise * streams.randn((len(x), 1, *sizes[max(0, s - 1)])).to(x)
                 x = (x + resize(moved, sizes[s])).clamp(-1, 1)
+            if fresh and streams is not None:
+                x = self.with_detail(x, s, streams)
             before, each = sum(costs[scale:s]), sizes[s][0] * sizes[s][1]
             x = self.run(
                 x,

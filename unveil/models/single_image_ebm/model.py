@@ -35,6 +35,8 @@ class SingleImageEBM(UsablePyramid):
         corruption: how the image is spoiled for that at the coarsest scale: "blur", "mask", "noise" or "colours".
         bank: how many ends of chains of the scale below are drawn, once, to start chains from while a scale trains.
         finer_share: training steps of each finer scale, as a share of those of the coarsest.
+        detail_noise: noise in the starts of each scale above the coarsest, where samples are drawn, as a share of the details
+            that the scale below lacks there; without any, chains make smooth starts into bars. 0 adds none, as published.
         train_crop: side of the windows that scales which are larger are trained on; None takes windows of
             128 pixels where a step on the whole image would need more than 2 GB.
 

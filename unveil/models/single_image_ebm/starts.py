@@ -40,7 +40,11 @@ class Starts:
             self._recovery = corrupted(model.pyramid[0], model.corruption)
         while self._scale < scale:
             size = model.sizes[self._scale + 1]
-            ends = [model.run(self._bank[i : i + 1].float(), self._scale) for i in range(self.size)]
+            seed = Streams(self.seed, self.size).child(self._scale).seed
+            ends = []
+            for i in range(self.size):
+                start = model.with_detail(self._bank[i : i + 1].float(), self._scale, Streams(seed, [i]))
+                ends.append(model.run(start, self._scale))
             bank = torch.cat([resize(end, size).clamp(-1, 1) for end in ends])
             large = bank.numel() * bank.element_size() > _LARGE
             self._bank = bank.half() if large else bank

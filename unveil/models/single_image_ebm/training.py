@@ -122,6 +122,7 @@ def _walked(model: "EnergyPyramid", scale: int, steps: int, starts: Starts, batc
             drawn = first_noise(count, model, model.sizes[0], streams)
         else:
             drawn = bank[(streams.rand((count,)) * len(bank)).long().to(bank.device)].to(recovery)
+            drawn = model.with_detail(drawn, scale, streams)
         canvas = framed(torch.cat([model.pyramid[scale], drawn, recovery]), border)
         places = map_places(model.known[scale], border) if model.has_hole else None
         canvas, places, project = _cropped(training_window(model, scale, count), canvas, places, border, streams)

@@ -77,6 +77,7 @@ class UsablePyramid(EnergyPyramid):
             settle=start_scale == 0,
             noise=noise,
             inject_noise=inject_noise,
+            fresh=True,
             generator=streams,
             tile=tile,
             progress=progress,
@@ -127,7 +128,8 @@ class UsablePyramid(EnergyPyramid):
             gentle: half as many at all scales but the coarsest, for pictures that are the image but for some places: longer
                 chains pass it by.
             noise: standard deviation of what each step adds.
-            inject_noise: standard deviation of what is added to the start, grey and as smooth as the scale below.
+            inject_noise: standard deviation of what is added to the start, grey and as smooth as the scale below; above 0
+                details are drawn too (`detail_noise`).
             generator: of the noise.
             size: (height, width) of the result; the model's own when None.
             tile: see `run`.
@@ -161,6 +163,7 @@ class UsablePyramid(EnergyPyramid):
             gentle=gentle,
             noise=noise,
             inject_noise=inject_noise,
+            fresh=inject_noise > 0,
             generator=generator,
             tile=tile,
             progress=progress,
@@ -278,6 +281,7 @@ class UsablePyramid(EnergyPyramid):
             gentle=True,
             settle=start_scale == 0,
             noise=noise,
+            fresh=True,
             generator=streams,
             known=pieces,
             tile=tile,
