@@ -57,8 +57,8 @@ class SingleImageSpec(Spec):
     detail_noise: float = Field(
         default=0.0,
         ge=0,
-        description="noise that chains of finer scales make into details, as a share of those that the scale below lacks; 0 has "
-        "none, as published",
+        description="noise that chains of finer scales make into details, as a share of those that the scale below lacks; "
+        "0 has none, as published",
     )
     train_crop: Annotated[Whole, Field(ge=32)] | None = Field(
         default=None,
