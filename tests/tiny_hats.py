@@ -1,4 +1,10 @@
-"""Hat Diffusion EBMs of pictures that are trained, or made as if they were, in a moment."""
+"""Hat Diffusion EBMs of pictures that are trained, or made as if they were, in a moment.
+
+As a program it trains one in a folder, as one process of several: python tiny_hats.py FOLDER.
+"""
+
+import sys
+from pathlib import Path
 
 import torch
 
@@ -10,6 +16,9 @@ from unveil.models.hat_ebm import Chain, HatEBM, Lengths
 from unveil.models.hat_ebm.training import fill_pairs
 from unveil.networks import ImageEnergy, Proposal, UNet
 from unveil.schedules import Discrete
+from unveil.training.options import Options
+from unveil.training.run_folder import RunFolder
+from unveil.training.trainer import fit
 
 SHAPE = torch.Size((1, 8, 8))
 COSINE = Discrete.cosine()
@@ -63,3 +72,15 @@ def unchanged(module, before):
 
 def stage_named(model, name, steps=4):
     return next(stage for stage in model.stages(steps) if stage.name == name)
+
+
+def train(folder, steps=3):
+    """Train one in a folder that holds the run of nobody yet, or the beginning of this."""
+    model, options = small(), Options(batch_size=8, ema=0, lr=1e-3)
+    fit(model, Pictures(), steps, options, run=RunFolder(folder), progress=False, device="cpu")
+    return model
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    train(Path(sys.argv[1]))

@@ -256,6 +256,24 @@ def test_a_chain_that_stops_being_finite_says_in_which_step():
         )
 
 
+def test_an_energy_that_stops_being_finite_is_told_though_its_slope_is():
+    def energy(x):  # straight, and beyond 2.5 without a value
+        return x.sum(1) + torch.where(x[:, 0] < -2.5, math.inf, 0.0)
+
+    with pytest.raises(DivergenceError, match="step 4 of 6"):
+        langevin(energy, torch.zeros(2, 1), steps=6, step_size=2.0, noise=0.0)
+    with pytest.raises(DivergenceError, match="step 4 of 6"):
+        joint_langevin(energy, (torch.zeros(2, 1),), (LangevinStep(2.0, 0.0),), steps=6)
+
+
+def test_a_sample_may_be_a_single_number():
+    start, trace = torch.tensor([4.0, -0.5, -9.0]), Trace()
+    x = langevin(lambda x: x.square() / 2, start, steps=1, step_size=2.0, noise=0.0, longest=1.0, trace=trace)
+    torch.testing.assert_close(x, torch.tensor([3.0, 0.0, -8.0]))
+    assert trace.shortened[0].tolist() == [True, False, True]
+    torch.testing.assert_close(trace.drift[0], start.abs())
+
+
 def coupled(x, y):
     """U of two numbers whose precision matrix is [[2, 1], [1, 2]]."""
     return (x**2 + x * y + y**2).sum(1)

@@ -47,6 +47,11 @@ def test_proposals_without_a_density_are_refused():
     x = mala(energy, torch.ones(100_000, 1), steps=60, step_size=1.0, generator=torch.Generator().manual_seed(0))
     assert (x > 0).all()
     assert abs(float(x.mean()) - math.sqrt(2 / math.pi)) < 0.015
+
+    def pit(x):
+        return torch.where(x[:, 0] > 1, -math.inf, 0 * x[:, 0])
+
+    assert (mala(pit, torch.zeros(1000, 1), steps=20, step_size=1.0) <= 1).all()
     with pytest.raises(DivergenceError, match="start"):
         mala(energy, -torch.ones(2, 1), steps=1, step_size=1.0)
 

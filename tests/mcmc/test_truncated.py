@@ -6,6 +6,7 @@ from analytic import White
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.random import Streams
+from unveil.covariance import free_field
 from unveil.mcmc import TruncatedKernel
 from unveil.schedules import Discrete
 
@@ -122,6 +123,13 @@ def test_given_noise_is_used_and_gradients_reach_both():
     of_x, of_noise = torch.autograd.grad(out.sum(), (x, noise))
     torch.testing.assert_close(of_x, torch.full_like(x, 2 * alpha))
     torch.testing.assert_close(of_noise, torch.full_like(x, 2 * sigma))
+
+
+def test_what_hides_is_noise_of_the_kernels_own_covariance():
+    cov, (x, noise) = free_field(8, 8), torch.randn(2, 2, 1, 8, 8)
+    kernel = TruncatedKernel(lambda x, t: x, COSINE, 0.5, cov=cov)
+    alpha, sigma = at(0.5)
+    torch.testing.assert_close(kernel(x, noise=noise), alpha * x + sigma * cov.sqrt(noise))
 
 
 def test_steps_do_not_depend_on_their_batch():

@@ -81,7 +81,8 @@ def test_what_until_and_the_first_steps_are():
     assert last_time(1, 1000) == 0.001
     assert first_steps(1, 256) == 64
     assert first_steps(4, 1000) == 128
-    for until, chain in ((2000, 1000), (2.5, 1000), (256, None), (-1, None)):
+    never = ((2000, 1000), (2.5, 1000), (256, None), (-1, None), (math.nan, 1000), (math.inf, 1000), (math.nan, None))
+    for until, chain in never:
         with pytest.raises(ConfigError, match="until is"):
             last_time(until, chain)
 
@@ -167,6 +168,23 @@ def test_a_student_learns_without_the_dropout_of_its_diffusion():
     losses = {float(next(stage.moves(Batch(batch, {}, Streams(0, 4)))).loss.detach()) for _ in range(3)}
     assert len(losses) == 1
     assert model.student.training
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.999, {3}), (0.5, {0, 1, 2, 3}), (0.0, {0, 1, 2})])
+def test_what_a_diffusion_knows_without_labels_is_distilled_too(share, told):
+    seen = []
+
+    class Told(nn.Module):
+        def forward(self, x, t, label):
+            seen.append(label)
+            return x
+
+    model = Distilled(Diffusion(Told(), COSINE, (1, 2, 2), predict="v", classes=3, label_dropout=share), first_steps=2)
+    model.begin()
+    model.loss(torch.zeros(60, 1, 2, 2), 1, Streams(0, 60), torch.arange(60) % 3)
+    assert len(seen) == 3  # two of the teacher's, one of the student's, all told alike
+    assert all(torch.equal(label, seen[0]) for label in seen)
+    assert set(seen[0].tolist()) == told
 
 
 def test_the_last_two_rounds_are_longer_and_students_become_teachers():

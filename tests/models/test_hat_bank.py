@@ -32,6 +32,15 @@ def test_a_step_overwrites_the_pairs_it_drew_and_keeps_them_together():
     assert bool((near < others).all())  # the residual of a short chain is small
 
 
+def test_the_noise_of_a_pair_is_that_of_its_own_seed():
+    seed, device = torch.tensor([5, 6, 2**61 + 1]), torch.device("cpu")
+    noise = noise_of(seed, SHAPE, device)
+    assert torch.equal(noise_of(seed[1:2], SHAPE, device), noise[1:2])
+    for one, two in ((0, 1), (0, 2), (1, 2)):
+        assert abs(float(torch.corrcoef(noise[[one, two]].flatten(1))[0, 1])) < 0.5
+    assert float(noise_of(torch.arange(200), SHAPE, device).std()) == pytest.approx(1, rel=0.05)
+
+
 def test_in_time_every_pair_is_renewed():
     pairs = Pairs(64, SHAPE, 2)
     for step in range(math.ceil(64 / 8 * (math.log(64) + 4.6))):

@@ -42,11 +42,36 @@ def test_trouble_is_told_once(options, said):
     assert "ten times lower" in told[0]
 
 
+@pytest.mark.parametrize(("options", "told"), [
+    ({"drift": lambda step: 0.1 if step < 150 else 0.95}, 0), ({"drift": lambda step: 0.1 if step < 150 else 1.05}, 1),
+    ({"shortened": 0.09}, 0), ({"shortened": 0.11}, 1), ({"beyond": 0.09}, 0), ({"beyond": 0.11}, 1),
+    ({"gaps": [2.6 + gap for gap in healthy()]}, 0), ({"gaps": [3.6 + gap for gap in healthy()]}, 1),
+    ({"gaps": [4.0 + gap for gap in healthy(2 * MEMORY - 2)]}, 0), ({"gaps": [-4.0 + gap for gap in healthy()]}, 1),
+])  # fmt: skip
+def test_trouble_has_a_size_and_lasts(options, told):
+    assert len(judged(Health(), **{"gaps": healthy(), **options})) == told
+
+
 def test_a_bank_that_loses_its_variety_is_told():
     health = Health()
     health.judge(0.0, 0.1, 0.0, 0.0, spread=0.5)
     with pytest.warns(UserWarning, match="half of their variety"):
         health.judge(0.0, 0.1, 0.0, 0.0, spread=0.2)
+
+
+def test_a_bank_that_keeps_more_than_half_is_left_in_peace_and_so_is_a_gap_of_less_than_a_hundred_times():
+    health = Health()
+    with warnings.catch_warnings(action="error"):
+        for spread in (0.5, 0.26):
+            health.judge(0.0, 0.1, 0.0, 0.0, spread=spread)
+    health = Health()
+    judged(health, healthy(MEMORY))
+    usual = float(health.gaps.std())
+    health.judge(-90 * usual, 0.1, 0.0, 0.0)
+    health.begin()
+    judged(health, healthy(MEMORY))
+    with pytest.raises(DivergenceError):
+        health.judge(-110 * usual, 0.1, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("gap", [math.nan, 1e4])

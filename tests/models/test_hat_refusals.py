@@ -37,7 +37,8 @@ def test_a_kernel_of_several_steps_is_refused():
 @pytest.mark.parametrize(("x", "error", "said"), [
     (torch.zeros(1, 1, 4, 4), ShapeError, "made for samples of shape"),
     (torch.zeros(1, 1, 8, 8, dtype=torch.uint8), DataError, "floating point"),
-    (torch.full((1, 1, 8, 8), 200.0), DataError, "look like"),
+    (torch.full((1, 1, 8, 8), 200.0), DataError, "look like"), (torch.full((1, 1, 8, 8), 1.01), DataError, "reach 1.01"),
+    (torch.full((1, 1, 8, 8), math.nan), DataError, "reach nan"),
 ])  # fmt: skip
 def test_images_that_cannot_be_are_refused(x, error, said):
     with pytest.raises(error, match=said):

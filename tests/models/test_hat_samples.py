@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_hats import Pictures, batch_of, ready, small
+from tiny_hats import Pictures, batch_of, ready, small, stage_named
 
 from unveil.core.errors import ConfigError
 from unveil.core.random import Streams
@@ -38,14 +38,21 @@ def test_refining_repeats_the_kernel_and_watches_the_chain():
 
 def test_the_preview_has_a_row_for_each_part():
     model = small()
-    next(model._denoising(batch_of()))
-    assert model.preview().shape == ready().preview().shape == (24, 1, 8, 8)
+    next(stage_named(model, "1-steps").moves(batch_of()))  # as after an interruption, before which the others were
+    shown = model.preview()
+    assert shown.shape == ready().preview().shape == (24, 1, 8, 8)
+    assert torch.equal(shown[:8], Pictures().x[:8])
 
 
 def test_what_was_not_trained_is_not_sampled():
     model = small()
     with pytest.raises(ConfigError, match="not been trained through stage one"):
         model.sample(1)
+    x = Pictures().x[:2]
+    for options in ({}, {"steps": 0}, {"repeats": 0}):
+        with pytest.raises(ConfigError, match="not been trained through stage one"):
+            model.refine(x, **options)
+    assert torch.equal(model.refine(x, repeats=0, steps=0), x)
     model.reached.fill_(1)
     with pytest.raises(ConfigError, match="stage two; take --stage one"):
         model.sample(1, stage="two")

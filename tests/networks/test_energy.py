@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.networks import ImageEnergy, PointDenoiser, PointEnergy, PointProposal, Proposal
@@ -28,6 +29,36 @@ def test_an_image_is_judged_by_itself(activation):
     network, x = ImageEnergy(1, widths=(8, 8, 8), activation=activation), torch.rand(4, 1, 8, 8)
     torch.testing.assert_close(network(x)[2:3], network(x[2:3]))
     torch.testing.assert_close(network(x), network.eval()(x))
+
+
+def test_an_energy_is_residual_blocks_an_average_and_one_number():
+    torch.manual_seed(0)
+    network, x = ImageEnergy(1, widths=(4, 6, 6), downs=1, activation="elu").double(), torch.rand(2, 1, 8, 8).double()
+    first, second, third = network.blocks
+    h = F.avg_pool2d(first.conv2(F.elu(first.conv1(x))) + first.skip(x), 2)  # sees pixels, so no activation before
+    h = second.conv2(F.elu(second.conv1(F.elu(h)))) + second.skip(h)  # wider: a convolution of 1 x 1 beside it
+    h = third.conv2(F.elu(third.conv1(F.elu(h)))) + h
+    torch.testing.assert_close(network(x), F.elu(h).mean((2, 3)) @ network.last.weight[0])
+    assert network.last.bias is None
+
+
+def test_a_proposal_doubles_the_sides_block_by_block():
+    torch.manual_seed(0)
+    network, z = Proposal((1, 8, 8), latent=4, widths=(6, 5)).double(), torch.randn(2, 4).double()
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(0.1 * torch.randn_like(value))
+
+    def larger(x):
+        return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+    h = network.first(z).reshape(2, 6, 4, 4)
+    (block,) = network.blocks
+    inner = block.conv1(larger(F.relu(block.affine1.scale * h + block.affine1.shift)))
+    inner = block.conv2(F.relu(block.affine2.scale * inner + block.affine2.shift))
+    h = inner + larger(block.skip(h))
+    out = network.last(F.relu(network.affine.scale * h + network.affine.shift))
+    torch.testing.assert_close(network(z), 2 * torch.tanh(out))
 
 
 def test_with_a_spectral_norm_every_layer_stretches_by_one_at_most():

@@ -79,7 +79,10 @@ def test_a_stopped_distillation_goes_on_to_the_same_weights(taught, tmp_path, mo
 
 def test_what_cannot_be_distilled_is_refused(taught, tmp_path, capsys):
     assert "times 2, 4, 8" in refused(["distil", taught, "--steps", 3, "--first-steps", 8], capsys)
-    assert "1 to 1000" in refused(["distil", taught, "--until", 2000], capsys)
+    for until in (2000, "nan", "inf"):
+        assert "1 to 1000" in refused(["distil", taught, "--until", until], capsys)
+    assert "first_steps is 0" in refused(["distil", taught, "--first-steps", 0], capsys)
+    assert "steps is 0" in refused(["distil", taught, "--steps", 0], capsys)
     other = tiny_run(tmp_path / "features", "digits-features", steps=1).path
     assert "only diffusions are distilled" in refused(["distil", other], capsys)
 

@@ -75,6 +75,17 @@ def test_what_each_part_adds_is_drawn_from_the_same_latents(hat, tmp_path):
         assert picture.height > picture.width  # four rows of three
 
 
+def test_all_stages_are_those_that_were_trained(tmp_path, capsys):
+    run = tiny_run(tmp_path / "digits", "digits-hat", steps=1, overrides=["model.lengths.two=0"])
+    out = tmp_path / "parts.png"
+    assert unveil(["sample", str(run.path), "-n", "4", "--stage", "all", "--out", str(out)]) == 0
+    assert "a row each of proposal, kernel, one" in " ".join(capsys.readouterr().out.split())
+    with Image.open(out) as picture:
+        assert picture.height < picture.width  # three rows of four
+    two = ["sample", run.path, "--stage", "two", "--out", tmp_path / "two.png"]
+    assert "take --stage one, proposal or kernel" in refused(two, capsys)
+
+
 def test_points_have_stages_too(points, tmp_path):
     assert sample(points, 5, stage="kernel").shape == (5, 2)
     assert unveil(["sample", str(points.path), "--stage", "one", "--out", str(tmp_path / "points.png")]) == 0
@@ -122,6 +133,9 @@ def test_what_cannot_be_refined_or_sampled_is_refused(hat, diffusion, points, dr
         ["sample", hat.path, "--sampler", "ddim", "--out", out], capsys
     )
     assert "unveil refine" in refused(["edit", diffusion.path, drawing, "--task", "paint", "--out", out], capsys)
+    assert "samples of this run are points; take" in refused(
+        ["sample", points.path, "--stage", "all", "--out", out], capsys
+    )
     with pytest.raises(ConfigError, match="moved by a diffusion"):
         check_refining(resolve("digits-rgm-d"))
     check_refining(resolve("digits-ddpm", ["model.labels=true"]))  # which has seen pictures without them, too

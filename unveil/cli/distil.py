@@ -1,12 +1,11 @@
 """`unveil distil`: a diffusion learns to take fewer steps."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unveil.cli.console import ConsoleReport, stderr, stdout
+from unveil.cli.console import ConsoleReport, resumable, stdout
 from unveil.cli.options import RunArgument
 
 
@@ -37,19 +36,14 @@ def distil(
 ) -> None:
     """Teach a diffusion to take fewer steps, by halving them again and again; the result is a run of its own."""
     from unveil.tasks.distil import plan
+    from unveil.tasks.next_step import next_step
     from unveil.tasks.train import carry_out
-    from unveil.training.interrupt import Interrupted
 
     planned = plan(
         run, steps=steps, until=until, first_steps=first_steps, data=data, out=out, round_steps=round_steps, seed=seed,
         resume=resume, force=force, overrides=overrides or (),
     )  # fmt: skip
-    quoted = shlex.quote(str(planned.path))
-    try:
-        _, outcome = carry_out(planned, report=ConsoleReport())
-    except Interrupted as stop:
-        stderr().print(f"{stop}\nGo on with: unveil train {quoted} --resume", markup=False)
-        raise typer.Exit(128 + (stop.signal or 2)) from None
+    with resumable(planned.path):
+        made, outcome = carry_out(planned, report=ConsoleReport())
     done = f"Distilled in {planned.path}." if outcome.steps else f"{planned.path} was finished already."
-    use = f"unveil refine {quoted} PICTURES --out moved.png" if until else f"unveil sample {quoted} --out samples.png"
-    stdout().print(f"{done} Look at it: {use}", markup=False)
+    stdout().print(f"{done} {next_step(made.recipe, planned.path)}", markup=False)

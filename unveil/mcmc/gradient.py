@@ -40,12 +40,13 @@ def energy_gradients(
     return energies.detach(), slopes
 
 
-def finite_sum(x: Tensor) -> Tensor:
-    """A number that is finite where all of x are, for `check_finite`; a fraction of the work of looking at each."""
-    return x.sum(dtype=torch.promote_types(x.dtype, torch.float32))  # halves overflow
+def finite_sum(*parts: Tensor | None) -> Tensor:
+    """A number that is finite where all of the parts are, for `check_finite`; a fraction of the work of looking at each."""
+    sums = [x.sum(dtype=torch.promote_types(x.dtype, torch.float32)) for x in parts if x is not None]  # halves overflow
+    return sum(sums[1:], sums[0])
 
 
-def check_finite(seen: Sequence[Tensor], what: str = "The gradient of the energy") -> None:
+def check_finite(seen: Sequence[Tensor], what: str = "The energy or the gradient of the energy") -> None:
     """Refuse a chain of which one step was not finite; `seen` holds the `finite_sum` of each.
 
     They are looked at together, since each look would wait for the device.

@@ -57,7 +57,7 @@ def langevin(
 
     Raises:
         ConfigError: a number out of range.
-        DivergenceError: a gradient is not finite.
+        DivergenceError: an energy or a gradient is not finite.
         ShapeError: an energy or a gradient of the wrong shape.
 
     Source: Roberts and Tweedie (1996), Exponential convergence of Langevin distributions, section 1.4; a noise other than
@@ -81,7 +81,7 @@ def langevin(
         else:
             assert energy is not None
             energies, slope = energy_gradient(energy, x)
-        seen.append(finite_sum(slope))
+        seen.append(finite_sum(slope, energies))
         if trace is not None:
             trace.felt(energies, slope, step.step_size / 2, longest)
         x = step.move(x, step.drift(slope), generator)

@@ -60,8 +60,9 @@ def mala(
         way_there = sum_per_sample((proposed - x + step_size / 2 * slope).square())
         way_back = sum_per_sample((x - proposed + step_size / 2 * slope_there).square())
         log_odds = here - there + (way_there - way_back) / (2 * step_size)
-        # What is not a number compares as false, hence is refused.
+        # What is not a number compares as false, hence is refused; an energy without a floor would always be taken.
         taken = rand((len(x),), generator, dtype=x.dtype, device=x.device).log() < log_odds
+        taken &= there.isfinite()
         if trace is not None:
             trace.accepted.append(taken)
         here = torch.where(taken, there, here)

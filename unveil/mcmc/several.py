@@ -44,7 +44,7 @@ def joint_langevin(
 
     Raises:
         ConfigError: a number out of range.
-        DivergenceError: a gradient is not finite.
+        DivergenceError: an energy or a gradient is not finite.
         ShapeError: as many steps as variables are needed, all for the same samples.
     """
     check_whole("steps", steps)
@@ -62,8 +62,8 @@ def joint_langevin(
         sums = []
         for group in groups:
             energies, slopes = energy_gradients(partial(_of_some, energy, state, group), [state[i] for i in group])
+            sums.append(finite_sum(energies, *slopes))
             for i, slope in zip(group, slopes, strict=True):
-                sums.append(finite_sum(slope))
                 if traces is not None:
                     traces[i].felt(energies, slope, moves[i].step_size / 2, moves[i].longest)
                 state[i] = moves[i].move(state[i], moves[i].drift(slope), generator)

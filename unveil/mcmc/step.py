@@ -62,7 +62,11 @@ class LangevinStep:
     def drift(self, slope: Tensor) -> Tensor:
         """The way downhill, -step_size/2 grad U, each sample's no longer than `longest`."""
         drift = slope * (-self.step_size / 2)
-        return drift if self.longest is None else torch.renorm(drift, 2, 0, self.longest)
+        if self.longest is None:
+            return drift
+        if drift.ndim == 1:
+            return drift.clamp(-self.longest, self.longest)
+        return torch.renorm(drift, 2, 0, self.longest)
 
     def move(self, x: Tensor, drift: Tensor, generator: Randomness = None) -> Tensor:
         """Take the step, as a fresh tensor."""

@@ -28,7 +28,7 @@ class Trace:
 
     def felt(self, energy: Tensor | None, slope: Tensor, half_step: float, longest: float | None = None) -> None:
         """Note a step from its gradient; half of the step size is what the drift multiplies it by."""
-        flat = slope.flatten(1)
+        flat = slope.flatten(1) if slope.ndim > 1 else slope[:, None]
         length = torch.linalg.vector_norm(flat, dim=1)
         if energy is not None:
             self.energy.append(energy)

@@ -51,6 +51,6 @@ def last_time(until: float | None, chain: int | None) -> float:
         return float(until)
     if chain is None:
         raise ConfigError(f"until is {until}, and this schedule has no steps to count; give a time in (0, 1].")
-    if until != int(until) or not 1 <= until <= chain:
+    if not 1 <= until <= chain or until != int(until):
         raise ConfigError(f"until is {until}; give a step of the chain, 1 to {chain}, or a time below 1.")
     return float(until) / chain

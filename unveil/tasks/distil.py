@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.errors import ConfigError
+from unveil.core.numbers import check_whole
 from unveil.models.halving import first_steps as first_steps_for
 from unveil.models.halving import last_time, rounds
 from unveil.recipes import Recipe
@@ -112,7 +113,8 @@ def _recipe(taught: Recipe, run: str | Path, *, steps: int, until: float | None,
         )
     chain = getattr(taught.model.schedule, "steps", None)
     last = last_time(until, chain)
-    first = first_steps or first_steps_for(steps, round(last * (chain or 1000)))
+    check_whole("steps", steps)
+    first = first_steps_for(steps, round(last * (chain or 1000))) if first_steps is None else first_steps
     rounds(first, steps)
     training = taught.training.model_copy(
         update={

@@ -126,11 +126,17 @@ class Distilled(nn.Module):
         yield Move("student", loss)
 
     def loss(self, x: Tensor, count: int, generator: Randomness = None, label: Tensor | None = None) -> Tensor:
-        """How far a student of so many steps is from two steps of its teacher, at random times of its own, (B,)."""
+        """How far a student of so many steps is from two steps of its teacher, at random times of its own, (B,).
+
+        As many labels are hidden from both as were from the diffusion, so that what it knows without any is distilled too.
+        """
         check_whole("count", count)
         place = (rand((len(x),), generator, dtype=torch.float64).cpu() * count).floor()
         t, u = ((place + more) * (self.until / count) for more in (1, 0))
         x_t = self.student.add_noise(x, t, randn_like(x, generator))
+        if label is not None and self.classes is not None and self.student.label_dropout:
+            hidden = rand((len(x),), generator, device=label.device) < self.student.label_dropout
+            label = torch.where(hidden, self.classes, label)
         wanted = two_steps_in_one(self.teacher.denoiser(label), x_t, self.schedule, t, u)
         error = mean_per_sample((self.student.denoise(x_t, t, label) - wanted).square())
         alpha, sigma = self.schedule(t)

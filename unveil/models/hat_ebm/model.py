@@ -141,9 +141,10 @@ class HatEBM(nn.Module):
             return steps[name] if isinstance(steps, Mapping) else max(1, round(steps * share))
 
         count = length("diffusion", self.lengths.diffusion)
-        yield Stage("diffusion", {"diffusion": self.diffusion}, count, self._denoising)
+        yield Stage("diffusion", {"diffusion": self.diffusion}, count, partial(self._seeing, self._denoising))
         self.distilled.begin(self.diffusion)
-        yield from self.distilled.stages(steps if isinstance(steps, Mapping) else length("", self.lengths.distil))
+        for stage in self.distilled.stages(steps if isinstance(steps, Mapping) else length("", self.lengths.distil)):
+            yield replace(stage, moves=partial(self._seeing, stage.moves))
         players, shown = {"energy": self.energy, "generator": self.generator}, ("energy.gap", "energy.drift")
         count = length("one", 1.0)
         yield Stage("one", players, count, partial(stage_one, self, count), shown=shown)
@@ -160,11 +161,20 @@ class HatEBM(nn.Module):
 
     def _denoising(self, batch: Batch) -> Iterator[Move]:
         """One training step of the truncated diffusion: times are uniform up to `until`."""
-        self._seen = batch.x[:_SHOWN]
         t = draw_times(len(batch), self.diffusion.schedule, batch.generator, until=self.distilled.until)
         yield Move("diffusion", self.diffusion.loss_per_sample(batch.x, t, randn_like(batch.x, batch.generator)).mean())
 
+    def _seeing(self, moves: Callable[[Batch], Iterator[Move]], batch: Batch) -> Iterator[Move]:
+        """One training step as it is, whose data are shown in a preview."""
+        self._seen = batch.x[:_SHOWN]
+        return moves(batch)
+
     # -- samples ----------------------------------------------------------------------------------------------------
+
+    @property
+    def trained(self) -> tuple[Part, ...]:
+        """The parts that samples can be taken from so far."""
+        return get_args(Part)[: (0, 3, 4)[int(self.reached)]]
 
     def part_for(self, stage: str | None) -> Part:
         """Which part of the model a sample is taken from; the last that was trained when None.
@@ -270,14 +280,14 @@ class HatEBM(nn.Module):
         Raises:
             ShapeError: images of another shape than the model's, or a mask that does not fit them.
             DataError: they are not floating point numbers in [-1, 1].
-            ConfigError: nothing of the energy was trained, or numbers out of range.
+            ConfigError: kernel and energy were not trained yet, or numbers out of range.
         """
         check_images(x, self.shape)
         check_whole("repeats", repeats, least=0)
         count = self.one.test_steps if steps is None else steps
         check_whole("steps", count, least=0)
-        if count:
-            self.part_for("one")
+        if repeats or count:
+            self.part_for("one" if count else "kernel")
         streams, given = Streams.of(generator, len(x)), x.to(self.device, self.pairs.z.dtype)
         where = None if mask is None else spread(mask.to(self.device), given)
         kept: Callable[[Tensor], Tensor] = (

@@ -1,6 +1,7 @@
 """Pairs of a refined sample and the latents that it came from, kept for the generator to learn from."""
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from unveil.core.errors import ConfigError
@@ -63,3 +64,19 @@ def draw_latents(n: int, latent: int, generator: Randomness, device: torch.devic
 def noise_of(seed: Tensor, shape: torch.Size, device: torch.device) -> Tensor:
     """The noise z2 that seeds (n,) stand for, (n, *shape): always the same."""
     return Streams(_NOISE, seed.tolist()).randn((len(seed), *shape)).to(device)
+
+
+def joined(*parts: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+    """The rows of all processes that train together, in order of rank, so that each keeps the same bank.
+
+    All give as many rows. One process by itself gets its own.
+    """
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return parts
+    found = []
+    for part in parts:
+        sent = part.detach().to(device).contiguous()
+        rooms = [torch.empty_like(sent) for _ in range(dist.get_world_size())]
+        dist.all_gather(rooms, sent)
+        found.append(torch.cat(rooms).to(part.device))
+    return tuple(found)

@@ -11,7 +11,7 @@ from unveil.core.random import Randomness, Streams, randn_like
 from unveil.core.shapes import mean_per_sample
 from unveil.mcmc import Bank, Trace
 from unveil.models.hat_ebm.chains import refine_both, refine_residual
-from unveil.models.hat_ebm.pairs import draw_latents, noise_of
+from unveil.models.hat_ebm.pairs import draw_latents, joined, noise_of
 from unveil.models.still import still
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def stage_one(model: "HatEBM", steps: int, batch: Batch) -> Iterator[Move]:
     straight = mean_per_sample((proposed - target).square()).mean()
     logs = {"moved": through.detach(), "proposed": straight.detach()}
     yield Move("generator", wanted.moved * through + wanted.proposed * straight, logs, rate=rate)
+    chosen, x, z, seed = joined(chosen, x, z, seed, device=model.device)
     bank.overwrite(chosen, {"x": x, "z": z, "seed": seed})
 
 
@@ -135,6 +136,7 @@ def _judge(model: "HatEBM", logs: dict[str, Tensor], x: Tensor, step: int, *, ba
         logs["spread"] = model.pairs.x.float().std()
     beyond = (x.abs() > FAR).float().mean() if len(model.shape) == 3 else x.new_zeros(())
     told = [logs["gap"], logs["drift"], logs["shortened"], beyond, *([logs["spread"]] if "spread" in logs else [])]
-    numbers = torch.stack([number.float() for number in told]).tolist()
+    figures = torch.stack([number.float() for number in told])
+    numbers = joined(figures[None], device=model.device)[0].mean(0).tolist()  # processes judge alike
     spread = numbers[4] if len(numbers) > 4 else None
     model.health.judge(*numbers[:4], spread=spread, where=f" in step {step + 1}")
