@@ -13,7 +13,7 @@ import unveil
 from unveil.data import write_video
 from unveil.tasks.pictures import side_by_side
 
-GAP = 4
+GAP, CALM = 4, 0.4
 run = unveil.load(sys.argv[1]) if sys.argv[1:] else as_published("single-image")
 model = run.model
 photo = model.pyramid[len(model.sizes_for()) - 1][0]
@@ -94,8 +94,8 @@ def pairs():
 
 def sheets():
     """The photograph and samples of several sizes."""
-    same = model.sample(5, generator=unveil.Streams(0, 5))
-    flat = model.sample(1, size=(tall // 2, 3 * wide + 2 * GAP), generator=unveil.Streams(1, 1))[0]
+    same = model.sample(5, temperature=CALM, generator=unveil.Streams(0, 5))
+    flat = model.sample(1, size=(tall // 2, 3 * wide + 2 * GAP), temperature=CALM, generator=unveil.Streams(1, 1))[0]
     first, second = side_by_side([photo, same[0], same[1]]), side_by_side([same[2], same[3], same[4]])
     return rows(first, second, flat)
 

@@ -57,7 +57,7 @@ def test_noise_is_as_strong_as_the_contrast_and_flat_places_get_none():
 def test_details_are_drawn_anew_for_every_sample(drawing):
     alike = drawing._blurred(drawing.pyramid[-1], 1, drawing.sizes).expand(3, -1, -1, -1)
     assert torch.equal(*drawing.climb(alike, 1, drawing.sizes)[:2])
-    drawn = drawing.climb(alike, 1, drawing.sizes, fresh=True, generator=Streams(2, 3))
+    drawn = drawing.climb(alike, 1, drawing.sizes, temperature=1.0, generator=Streams(2, 3))
     assert (drawn[0] - drawn[1]).abs().max() > 1e-3
     three = drawing.sample(3, generator=Streams(5, 3))
     for i in range(3):
@@ -73,8 +73,20 @@ def test_details_are_added_above_the_coarsest_scale_alone(drawing):
         assert not torch.equal(drawing.with_detail(below, scale, Streams(2, 1)), below)
     start = torch.zeros(1, 3, *drawing.sizes[0])
     assert torch.equal(drawing.with_detail(start, 0, Streams(2, 1)), start)
-    found = drawing.climb(start, 0, drawing.sizes, fresh=True, generator=Streams(2, 1))
+    found = drawing.climb(start, 0, drawing.sizes, temperature=1.0, generator=Streams(2, 1))
     torch.testing.assert_close(found, by_hand, atol=1e-5, rtol=0)
+
+
+def test_the_temperature_scales_what_details_are_drawn_from(drawing):
+    plain = lively()
+    calm = {"temperature": 0.0, "generator": Streams(4, 2)}
+    assert torch.equal(drawing.sample(2, **calm), plain.sample(2, generator=Streams(4, 2)))
+    half = drawing.sample(2, temperature=0.5, generator=Streams(4, 2))
+    drawing.detail_noise = 0.35
+    try:
+        assert torch.equal(half, drawing.sample(2, generator=Streams(4, 2)))
+    finally:
+        drawing.detail_noise = 0.7
 
 
 def test_recoveries_and_edits_without_noise_draw_none(drawing):

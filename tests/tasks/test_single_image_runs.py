@@ -94,7 +94,7 @@ def test_the_command_draws_any_size(trained, tmp_path, capsys):
     [
         ({"sampler": "ddim"}, "samples by Langevin chains and takes no sampler; leave it out."),
         ({"guidance": 2.0}, "takes no guidance"),
-        ({"temperature": 0.5}, "takes no temperature"),
+        ({"temperature": -0.5}, "temperature is -0.5"),
         ({"label": 3}, "knows no labels"),
         ({"steps": 0}, "steps is 0"),
         ({"size": (3, 0)}, "The width is 0"),
@@ -105,6 +105,14 @@ def test_the_command_draws_any_size(trained, tmp_path, capsys):
 def test_what_such_a_model_does_not_take_is_refused(options, said):
     with pytest.raises(ConfigError, match=said):
         check_sampling(resolve("single-image"), 1, **options)
+
+
+def test_a_temperature_needs_details(trained):
+    assert not torch.equal(sample(trained, 1, temperature=0.3), sample(trained, 1))
+    with pytest.raises(
+        ConfigError, match=r"without noise for details \(model\.detail_noise\) and takes no temperature"
+    ):
+        check_sampling(resolve("single-image", ["model.detail_noise=0"]), 1, temperature=0.5)
 
 
 @pytest.mark.parametrize("recipe", ["digits-ddpm", "digits-rgm-d"])

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from unveil.cli.console import ConsoleReport, stderr, stdout
-from unveil.cli.options import Force, RunArgument, Seed, check_no_run, check_not_read, check_picture, read_size
+from unveil.cli.options import (
+    Force,
+    RunArgument,
+    Seed,
+    check_apart,
+    check_not_read,
+    check_picture,
+    read_size,
+)
 from unveil.core.errors import ConfigError
 
 FPS = 12.5
@@ -46,8 +54,8 @@ def edit(
     noise: Annotated[
         float | None,
         typer.Option(
-            help="Added to where chains start, 0.03 to 0.2. Of animate, how much moves. Without it 0.03 of paint and animate, "
-            "else none."
+            help="Added to where chains start, 0.02 to 0.2. Of animate, how much moves. Without it 0.03 of paint and animate, "
+            "0.02 of edit and style, else none."
         ),
     ] = None,
     factor: Annotated[float | None, typer.Option(help="Of super-resolve: how many times larger.")] = None,
@@ -85,9 +93,8 @@ def edit(
     }  # fmt: skip
     recipe = read_recipe(run)
     check_editing(recipe, task, image=image, **asked)
-    check_no_run(out)
     moving = task == "animate"
-    (check_clip if moving else check_pictures)(out, force)
+    (check_clip if moving else check_pictures)(out, force, "--out")
     if moving:
         rate = FPS if fps is None else fps
         check_rate(out, rate)
@@ -97,8 +104,7 @@ def edit(
         if moving:
             raise ConfigError("A clip is shown by itself: leave out --show.")
         check_picture(show, force)
-        if show.resolve() == out.resolve():
-            raise ConfigError(f"--out and --show are both {out}; give them a name each.")
+        check_apart(out, show)
     for path in (out, show):
         check_not_read(path, image, mask, kind="a picture")
     try:

@@ -13,7 +13,7 @@ from unveil.recipes.schema import Recipe
 from unveil.recipes.single_image import SingleImageSpec
 from unveil.tasks.edit_tasks import TASKS
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, open_run, recipe_of
 from unveil.tasks.sides import check_pixels, check_sides
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ FRAMES = 60
 _GROWN_AT = 250
 """The size of picture for which masks grow by as many pixels as is written below."""
 _EDGE = 5.0
+_DETAIL = 0.4
+"""How much of the model's noise for details edits take where their starts have noise: all of it frays what was given."""
 
 
 _ASKED = {
@@ -154,7 +156,8 @@ def edit(
             task when None.
         n: how many results.
         noise: standard deviation of what is added to each start, so that results differ; for "animate" how much moves. When
-            None 0.03 for "paint" and "animate" (0.3 where that starts at scale 0), and nothing for the others.
+            None 0.03 for "paint" and "animate" (0.3 where that starts at scale 0), 0.02 for "edit" and "style", and nothing
+            for the others.
         factor: of "super-resolve", above 1.
         size: of "resize", (height, width).
         frames: of "animate".
@@ -177,7 +180,7 @@ def edit(
         "mask": mask, "scale": scale, "n": n, "noise": noise, "factor": factor, "size": size, "frames": frames,
         "colours": colours, "keep_light": keep_light, "keep_size": keep_size,
     }  # fmt: skip
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     check_seed(seed)
     check_editing(recipe, task, image=image, **asked)
 
@@ -188,7 +191,7 @@ def edit(
     for file in (image, mask):
         if isinstance(file, str | Path):
             inspect_image(file)  # a file that is missing is told before anything is loaded
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     model = run.model
     canvas = Canvas.of(model, image, task, keep_size=keep_size)
     scales: tuple[int, ...] = ()
@@ -290,7 +293,8 @@ def _injected(
         if scale == 0:
             made.append(model.sample(n, **common))
         else:
-            made.append(model.inject(start.expand(n, -1, -1, -1), scale, gentle=gentle, **common))
+            given = start.expand(n, -1, -1, -1)
+            made.append(model.inject(given, scale, gentle=gentle, temperature=_DETAIL, **common))
     return torch.cat(made)
 
 

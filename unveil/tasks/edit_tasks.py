@@ -15,8 +15,8 @@ class Task:
         grows: by how many pixels of a picture of 250 its mask grows before it is softened; None where nothing is blended.
         own: whether it works on the run's own picture where none is given.
         gentle: whether what it is given is the run's own picture but for some places, so that short chains are enough.
-        noise: what is added to its starts where nothing is said: in a flat colour no chain finds a beginning of texture, and
-            without it no picture moves.
+        noise: what is added to its starts where nothing is said: in a flat colour no chain finds a beginning of texture, what
+            was blurred stays so, and without it no picture moves.
     """
 
     says: str
@@ -43,11 +43,13 @@ TASKS = {
         lambda finest: max(1, (finest + 1) // 2),
         grows=20.0,
         gentle=True,
+        noise=0.02,
     ),
     "style": Task(
         "another picture is drawn with the textures of this one",
         frozenset({*_VARIED, "keep_light", "colours"}),
         lambda finest: max(1, finest // 2),
+        noise=0.02,
     ),
     "super-resolve": Task("the picture, larger", frozenset({"factor"}), own=True),
     "inpaint": Task("a hole is filled", frozenset({"mask", "n", "keep_size"}), own=True),

@@ -205,13 +205,13 @@ class EnergyPyramid(nn.Module):
         finally:
             energy.train(was_training)
 
-    def with_detail(self, x: Tensor, scale: int, streams: Streams) -> Tensor:
+    def with_detail(self, x: Tensor, scale: int, streams: Streams, temperature: float = 1.0) -> Tensor:
         """Add what details are made from to the enlarged ends of the scale below, (B, C, h, w)."""
-        if scale == 0 or not self.detail_noise:
+        if scale == 0 or not self.detail_noise * temperature:
             return x
         enlarged = resize(self.pyramid[scale - 1], self.sizes[scale])
         ratio = detail_ratio(self.pyramid[scale], enlarged, self.known[scale])
-        return add_detail(x, self.detail_noise * ratio, streams)
+        return add_detail(x, temperature * self.detail_noise * ratio, streams)
 
     def climb(
         self,
@@ -224,7 +224,7 @@ class EnergyPyramid(nn.Module):
         settle: bool = False,
         noise: float = 0.0,
         inject_noise: float = 0.0,
-        fresh: bool = False,
+        temperature: float = 0.0,
         generator: Randomness = None,
         known: Sequence[tuple[Tensor, Tensor]] | None = None,
         tile: int | None = None,
@@ -243,14 +243,16 @@ class EnergyPyramid(nn.Module):
             noise: standard deviation of what each step adds.
             inject_noise: standard deviation of what is added to where the first chains start: grey, and enlarged from the
                 scale below as they are.
-            fresh: whether details are drawn: `detail_noise` is added to every start above the coarsest scale.
+            temperature: how much of `detail_noise` is added to every start above the coarsest scale, for details to be drawn
+                from; 1 is as in training.
             generator: of all noise.
             known: for every scale, values and a mask of pixels that stay.
             tile: see `run`.
             progress: told (work done, work in all), counted in pixels.
         """
         check_amount("inject_noise", inject_noise)
-        streams = Streams.of(generator, len(x)) if noise or inject_noise or fresh else None
+        check_amount("temperature", temperature)
+        streams = Streams.of(generator, len(x)) if noise or inject_noise or temperature else None
         fewer = max(1, round(GENTLE * self.finer_chain)) if gentle and steps is None else steps
         more = round(SETTLED * self.chain) if settle and steps is None else steps
         chains = [fewer if s else more for s in range(len(sizes))]
@@ -262,8 +264,8 @@ class EnergyPyramid(nn.Module):
             elif inject_noise and streams is not None:
                 moved = inject_noise * streams.randn((len(x), 1, *sizes[max(0, s - 1)])).to(x)
                 x = (x + resize(moved, sizes[s])).clamp(-1, 1)
-            if fresh and streams is not None:
-                x = self.with_detail(x, s, streams)
+            if temperature and streams is not None:
+                x = self.with_detail(x, s, streams, temperature)
             before, each = sum(costs[scale:s]), sizes[s][0] * sizes[s][1]
             x = self.run(
                 x,

@@ -32,6 +32,7 @@ class UsablePyramid(EnergyPyramid):
         steps: int | None = None,
         noise: float = 0.0,
         inject_noise: float | None = None,
+        temperature: float = 1.0,
         tile: int | None = None,
         progress: Progress | None = None,
     ) -> Tensor:
@@ -47,6 +48,7 @@ class UsablePyramid(EnergyPyramid):
             noise: standard deviation of what each step adds; without any a sample is a plain function of its start.
             inject_noise: standard deviation of what is added to the start; None adds nothing to samples that start from
                 noise, and 0.2 to those that start from the image, which would otherwise be all alike.
+            temperature: how much of the model's `detail_noise` samples have; below 1 they are smoother.
             tile: side of the tiles in which gradients are found; None chooses by the memory they take.
             progress: told (work done, work in all).
 
@@ -77,7 +79,7 @@ class UsablePyramid(EnergyPyramid):
             settle=start_scale == 0,
             noise=noise,
             inject_noise=inject_noise,
-            fresh=True,
+            temperature=temperature,
             generator=streams,
             tile=tile,
             progress=progress,
@@ -109,6 +111,7 @@ class UsablePyramid(EnergyPyramid):
         gentle: bool = False,
         noise: float = 0.0,
         inject_noise: float = 0.0,
+        temperature: float = 1.0,
         generator: Randomness = None,
         size: Size | None = None,
         tile: int | None = None,
@@ -128,8 +131,8 @@ class UsablePyramid(EnergyPyramid):
             gentle: half as many at all scales but the coarsest, for pictures that are the image but for some places: longer
                 chains pass it by.
             noise: standard deviation of what each step adds.
-            inject_noise: standard deviation of what is added to the start, grey and as smooth as the scale below; above 0
-                details are drawn too (`detail_noise`).
+            inject_noise: standard deviation of what is added to the start, grey and as smooth as the scale below.
+            temperature: how much of the model's `detail_noise` is added too, where `inject_noise` is above 0.
             generator: of the noise.
             size: (height, width) of the result; the model's own when None.
             tile: see `run`.
@@ -148,6 +151,7 @@ class UsablePyramid(EnergyPyramid):
                 "gentle": gentle,
                 "noise": noise,
                 "inject_noise": inject_noise,
+                "temperature": temperature,
                 "size": size,
             }
             options |= {"generator": generator, "tile": tile, "progress": progress}
@@ -163,7 +167,7 @@ class UsablePyramid(EnergyPyramid):
             gentle=gentle,
             noise=noise,
             inject_noise=inject_noise,
-            fresh=inject_noise > 0,
+            temperature=temperature if inject_noise else 0.0,
             generator=generator,
             tile=tile,
             progress=progress,
@@ -281,7 +285,7 @@ class UsablePyramid(EnergyPyramid):
             gentle=True,
             settle=start_scale == 0,
             noise=noise,
-            fresh=True,
+            temperature=1.0,
             generator=streams,
             known=pieces,
             tile=tile,
