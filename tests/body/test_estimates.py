@@ -13,9 +13,12 @@ from unveil.body.estimation import (
     COCO_17,
     MEDIAPIPE_33,
     Keypoints,
+    NoPosesError,
+    PoseEstimate,
     keypoints_of,
     read_estimates,
     read_keypoints,
+    read_people,
 )
 from unveil.core.errors import ConfigError, DataError
 from unveil.geometry import matrix_to_axis_angle
@@ -158,6 +161,31 @@ def test_points_by_name_come_from_a_file(tmp_path):
         (tmp_path / "p.json").write_text(content)
         with pytest.raises(DataError, match=message):
             read_keypoints(tmp_path / "p.json")
+
+
+def test_a_file_of_people_holds_poses_or_points(body, people, tmp_path):
+    pose, betas, trans = people
+    found = {"pose": pose.tolist(), "betas": betas.tolist(), "trans": trans.tolist()}
+    (tmp_path / "poses.json").write_text(json.dumps(found))
+    read = read_people(tmp_path / "poses.json", body)
+    assert [type(one) for one in read] == [PoseEstimate, PoseEstimate]
+    torch.testing.assert_close(read[1].betas, betas[1])
+    named = {"left_hip": [1, 2], "right_hip": [3, 4], "neck": [5, 6], "nose": [7, 8]}
+    (tmp_path / "points.json").write_text(json.dumps({"points": named}))
+    with pytest.raises(NoPosesError, match="holds no poses; they are looked for under smpl_thetas"):
+        read_estimates(tmp_path / "points.json", body)
+    (points,) = read_people(tmp_path / "points.json", body)
+    assert points.names == tuple(named)
+    (tmp_path / "neither.json").write_text('{"nothing": 1}')
+    with pytest.raises(DataError, match=r"no points that can be used: no person's points are in it") as refused:
+        read_people(tmp_path / "neither.json", body)
+    assert "Nor does it hold" not in str(refused.value)
+    (tmp_path / "bent.json").write_text('{"poses": [[1, 2]]}')
+    with pytest.raises(DataError, match=r"Nor does it hold estimates: .* a pose has the shape"):
+        read_people(tmp_path / "bent.json", body)
+    np.savez(tmp_path / "neither.npz", nothing=np.zeros(3))
+    with pytest.raises(NoPosesError, match="holds no poses"):
+        read_people(tmp_path / "neither.npz", body)
 
 
 def test_points_must_be_points():

@@ -336,14 +336,6 @@ def test_normals_point_outwards(body):
     close(normals.norm(dim=1), torch.ones(len(normals)), 1e-5)
 
 
-def test_a_character_bound_anew_looks_as_it_was_posed():
-    character = small()
-    rot = matrix_from_6d(torch.randn(3, 6, generator=torch.Generator().manual_seed(4)))
-    bound = character.rebound(rot)
-    close(bound.vertices, character.posed(rot[None])[0], 1e-6)
-    close(bound.posed(rot[None])[0], bound.vertices, 1e-5)
-
-
 def test_a_character_of_a_program_keeps_its_looks(real_data, tmp_path):
     source = real_data("characters") / "CesiumMan.glb"
     character = read_glb(source)

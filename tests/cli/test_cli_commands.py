@@ -141,7 +141,7 @@ def test_an_interruption_elsewhere_exits_130(place, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unveil.tasks.sample.load", interrupted)
+    monkeypatch.setattr("unveil.tasks.sample.open_run", interrupted)
     assert unveil(["sample", "runs/digits-ddpm", "--out", "a.png"]) == 130
     assert capsys.readouterr().err == "Stopped.\n"
 
@@ -176,12 +176,17 @@ def test_measures_are_printed_and_written(place, capsys, monkeypatch):
 
 def test_likelihoods_are_printed_for_every_picture(place, capsys):
     done("sample runs/digits-ddpm -n 2 --steps 2 --out many", capsys)
-    said = done("likelihood runs/digits-ddpm many digits -n 2", capsys)
+    said = done("likelihood runs/digits-ddpm many digits -n 2 --out new/bits.json", capsys)
     lines = [line.split("\t") for line in said.splitlines() if "\t" in line]
     assert [(source, number) for source, number, _ in lines] == [
         ("many", "0"), ("many", "1"), ("digits", "0"), ("digits", "1"),
     ]  # fmt: skip
     assert said.count("bits-per-dim") == 2
+    rows = json.loads(Path("new/bits.json").read_text())
+    assert [f"{bits:.4f}" for row in rows for bits in row["by bits"]] == [number for _, _, number in lines]
+    assert [row["measure"]["count"] for row in rows] == [2, 2]
+    assert unveil(["likelihood", "runs/digits-ddpm", "digits", "-n", "1", "--out", "new/bits.json"]) == 2
+    assert "overwrite it with --force" in capsys.readouterr().err
 
 
 def test_an_exported_run_can_be_sampled_from_its_new_folder(place, capsys):

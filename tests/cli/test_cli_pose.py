@@ -1,6 +1,7 @@
 """`unveil pose` from a terminal: files in, files and pictures out, and plain refusals."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -20,6 +21,9 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNVEIL_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         tiny_run(place / "run", "motions-ik", steps=2)
+    shutil.copytree(place / "run", place / "moved")
+    recipe = place / "moved" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("source: motions", "source: /moved/away"))
     (place / "wishes.json").write_text(json.dumps(WISHES))
     return place
 
@@ -68,11 +72,15 @@ def test_measures_come_row_by_row(place, capsys):
         (("estimate", "photo.jpg", "--out", "p.npz"), "is a picture, and no detector"),
         (("estimate", "points.txt", "--out", "p.npz"), "cannot be estimated from"),
         (("estimate", "points.json", "--out", "p.npz", "--size", "big"), "height and width"),
+        (("photograph", "body.npz", "--out", "p.png", "--size", "8x"), "height and width"),
         (("shape", "person.obj"), "no motion or character"),
         (("retarget", "walk.bvh", "--to", "body", "--out", "walk.fbx"), "must end in .glb"),
         (("retarget", "walk.bvh", "--to", "body", "--out", "w.glb"), "cannot be read"),
         (("recover", "walk.bvh", "-n", "0", "--run", "run"), "-n is 0"),
         (("evaluate", "run", "--protocol", "mine"), "no protocol 'mine'"),
+        (("evaluate", "run", "--draws", "0"), "draws is 0; it must be 1 or more."),
+        (("evaluate", "run", "--data", "gone"), "no file, folder or embedded source 'gone'"),
+        (("evaluate", "moved"), "The motions that the run was trained on cannot be opened: There is no file, folder"),
     ],
 )
 def test_mistakes_get_one_sentence(place, capsys, monkeypatch, words, message):

@@ -70,7 +70,7 @@ CHEAP = [
     ("sample nowhere --out a.png", "There is no run at nowhere."),
     ("sample letters --out a.png", "letters is not the folder of a run"),
     ("sample there.png --out a.png", "is a file, not the folder of a run"),
-    ("sample run --out there.png", "'there.png' exists already; choose another name, or overwrite it with force."),
+    ("sample run --out there.png", "'there.png' exists already; name another --out, or overwrite it with --force."),
     ("sample run --out letters", "'letters' holds 'dear.txt'"),
     ("sample run --out letters/dear.txt/a.png", "dear.txt is a file, not a folder"),
     ("train digits-ddpm --out letters/dear.txt/run", "dear.txt is a file, not a folder"),
@@ -86,8 +86,8 @@ CHEAP = [
     ("sample run --out a.png --guidance 2", "knows no labels, so guidance has none to follow"),
     ("sample run --out .png", "'.png' is no name to save pictures by"),
     ("sample run --out .", "'.' is no name to save pictures by"),
-    ("sample run --out run", "run is the folder of a run, and nothing else is put there"),
-    ("sample run --out run --force", "run is the folder of a run, and nothing else is put there"),
+    ("sample run --out run", "'run' is the folder of a run, and nothing else is put there"),
+    ("sample run --out run --force", "'run' is the folder of a run, and nothing else is put there"),
     ("sample run --out letters --force", "'letters' holds 'dear.txt'"),
     ("sample run --out there.png --sampler dim", "no sampler 'dim'"),
     ("sample run --out there.png -n 0", "n is 0"),
@@ -101,9 +101,12 @@ CHEAP = [
     ("evaluate run --metrics fid", "needs the published Inception weights (--inception FILE)"),
     ("evaluate run --data nowhere", "no file, folder or embedded source 'nowhere'"),
     ("evaluate run --split half", "'half' is not one of"),
-    ("evaluate run --out there.png", "there.png exists"),
+    ("likelihood run digits --split half", "'half' is not one of"),
+    ("evaluate run --out there.png", "--out is there.png; figures are written as .json."),
+    ("evaluate run --out letters/dear.txt/a.json", "dear.txt is a file, not a folder"),
+    ("likelihood run digits --out there.png", "--out is there.png; figures are written as .json."),
     ("evaluate run --out there.png --metrics fdi", "no metric 'fdi'"),
-    ("evaluate run --out empty", "empty is a folder; name a file with --out."),
+    ("evaluate run --out empty", "--out is empty; figures are written as .json."),
     ("evaluate run --seed -1", "seed is -1"),
     ("evaluate run -n 1 --metrics pr", "pr needs 4 samples or more, and as many real images; n is 1."),
     ("evaluate run -n 3", "kernel needs 4 samples"),
@@ -119,11 +122,23 @@ CHEAP = [
     ("likelihood run", "Missing argument"),
     ("likelihood run nowhere", "no file, folder or embedded source 'nowhere'"),
     ("likelihood run digits -n 0", "n is 0; it must be 1 or more."),
+    ("refine run letters --out a.png --show a.png", "--out and --show are both a.png; give them a name each."),
+    ("restore run there.png --operator grayscale --out a.png --show a.png", "--out and --show are both a.png"),
+    ("refine run letters --mask there.png --out there.png --force", "there.png is a picture that is read"),
+    (
+        "restore run b.png --operator mask:there.png --out there.png --force",
+        "there.png is the mask or kernel that is read; name another file.",
+    ),
+    (
+        "restore run b.png --operator mask:there.png --out a.png --show there.png --force",
+        "there.png is the mask or kernel that is read; name another file.",
+    ),
+    ("restore run b.png --operator noise:0.1 --steps 5 --out a.png", "takes no steps; leave them out"),
     ("export nowhere --out there", "There is no run at nowhere."),
     ("likelihood run digits --seed -1", "seed is -1"),
-    ("export run --out letters", "letters exists"),
-    ("export run --out run --force", "run is the folder of a run"),
-    ("export run --out there.png --force", "there.png is a file; name a folder with --out."),
+    ("export run --out letters", "'letters' exists already"),
+    ("export run --out run --force", "'run' is the folder of a run"),
+    ("export run --out there.png --force", "'there.png' is a file; name a folder with --out."),
     ("recipes digits-ddm", "did you mean digits-ddpm"),
     ("frobnicate", "No such command 'frobnicate'."),
     ("--frobnicate", "No such option: --frobnicate"),
@@ -209,6 +224,8 @@ def test_a_full_disk_anywhere_else_is_told_too(place, capsys, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "m.json")
 
+    monkeypatch.setattr("unveil.tasks.evaluate.evaluate", full)
+    assert "The disk is full: m.json." in refused("evaluate run --out m.json", capsys)
     monkeypatch.setattr("pathlib.Path.write_text", full)
     monkeypatch.setattr("unveil.tasks.evaluate.evaluate", lambda *_, **__: [])
-    assert "The disk is full: m.json." in refused("evaluate run --out m.json", capsys)
+    assert "'m.json' cannot be written: no space left on device." in refused("evaluate run --out m.json", capsys)

@@ -92,7 +92,7 @@ def test_a_sheet_remembers_what_changed_it(place, capsys):
 def test_force_replaces_pictures_that_were_drawn_and_nothing_else(place, capsys):
     again = "sample run -n 2 --steps 1 --out many"
     said("sample run -n 4 --steps 1 --out many", capsys)
-    assert "holds pictures; choose another, or replace them with force" in said(again, capsys, 2)
+    assert "holds pictures; choose another, or replace them with --force" in said(again, capsys, 2)
     said(f"{again} --force", capsys)
     assert sorted(os.listdir("many")) == ["00000.png", "00001.png"]
     Image.new("L", (4, 4)).save("many/00007.png")  # a data folder may be numbered too

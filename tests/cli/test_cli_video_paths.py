@@ -137,11 +137,12 @@ def test_what_cannot_be_is_one_sentence(words, message, trained, tmp_path, capsy
 
 
 def test_a_path_is_drawn(trained, tmp_path, capsys):
-    words = ["path", trained / "run", trained / "clip.npz", "--out", tmp_path / "path.png"]
+    words = ["path", trained / "run", trained / "clip.npz", "--out", tmp_path / "new" / "path.png"]
     assert enter(*words) == 0
     assert "of its spread is in the plane" in capsys.readouterr().out
-    with Image.open(tmp_path / "path.png") as picture:
+    with Image.open(tmp_path / "new" / "path.png") as picture:
         assert min(picture.size) > 400
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["path.png"]
     assert enter(*words) == 2
     assert "exists" in capsys.readouterr().err
     for option, message in (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from unveil.core.errors import DataError
-from unveil.core.json_file import read_json
+from unveil.core.errors import DataError, ExistsError
+from unveil.core.json_file import read_json, write_json
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -32,3 +32,15 @@ def test_a_file_that_is_not_there(tmp_path):
         read_json(tmp_path / "a.json", "list")
     with pytest.raises(DataError, match="cannot be read"):
         read_json(tmp_path, "list")
+
+
+def test_what_is_written_is_whole_and_in_the_way_of_nothing(tmp_path):
+    file = write_json(tmp_path / "new" / "a.json", {"joint": "Hüfte", "at": [1, 2.5]})
+    assert read_json(file, "list") == {"joint": "Hüfte", "at": [1, 2.5]}
+    assert file.read_text().endswith("}\n")
+    with pytest.raises(ExistsError, match="exists already"):
+        write_json(file, [])
+    with pytest.raises(TypeError):
+        write_json(file, [object()], force=True)
+    assert read_json(write_json(file, [], force=True), "list") == []
+    assert [path.name for path in file.parent.iterdir()] == ["a.json"]

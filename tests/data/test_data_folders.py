@@ -3,7 +3,7 @@ import os
 import pytest
 
 from unveil.core.errors import DataError
-from unveil.data.folders import list_folder, reason, shown, walk
+from unveil.data.folders import list_folder, walk
 
 
 def touch(folder, *names):
@@ -74,15 +74,3 @@ def test_val_is_held_out_where_there_is_no_test(tmp_path):
 def test_a_folder_without_images(tmp_path):
     with pytest.raises(DataError, match="holds no images"):
         list_folder(tmp_path)
-
-
-def test_any_name_can_be_shown():
-    assert shown("süß 猫.png") == "süß 猫.png"
-    assert shown("a\nb\x1b[31m.png") == "a\\nb\\x1b[31m.png"
-    assert shown(os.fsdecode(b"\xff.png")) == "\\udcff.png"
-
-
-def test_reasons_are_short():
-    assert reason(PermissionError(13, "Permission denied")) == "permission denied"
-    assert reason(ValueError("PNG is bad.")) == "PNG is bad"
-    assert reason(EOFError()) == "EOFError"

@@ -10,7 +10,6 @@ from PIL import Image
 
 from unveil.core.errors import ConfigError, DivergenceError, ExistsError, ShapeError, UnveilError
 from unveil.data import grid, load_image, save_animation, save_images, to_uint8
-from unveil.data.writing import new_file
 
 
 def pictures(count=6, channels=3, height=8, width=8):
@@ -184,20 +183,6 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch, name, kin
     with pytest.raises(UnveilError, match=f"{name}' cannot be written: {os.strerror(kind).lower()}"):
         save(pictures(), tmp_path / name)
     assert not os.listdir(tmp_path)
-
-
-def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UnveilError, match="no space left on device"), new_file(path, force=True) as temporary:
-        temporary.write_text("new")
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_an_animation_plays_its_frames(tmp_path):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from unveil.core.errors import DataError, MissingDependencyError
+from unveil.core.errors import ConfigError, DataError, MissingDependencyError
 from unveil.data import open_images, sources
 from unveil.data.sources import Source, check_source
+from unveil.data.split import check_split
 
 
 def test_neither_torch_nor_numpy_is_imported():
@@ -103,3 +104,10 @@ def test_a_hub_name_needs_its_library(monkeypatch):
     monkeypatch.setattr(sources, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"unveil\[hub\]"):
         check_source("hf:someone/pictures")
+
+
+def test_a_part_of_another_name_is_refused():
+    for split in ("train", "test", "all"):
+        check_split(split)
+    with pytest.raises(ConfigError, match="split 'half' is not known; take train, test or all"):
+        check_split("half")

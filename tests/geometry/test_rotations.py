@@ -8,7 +8,6 @@ from scipy.spatial.transform import Rotation
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.geometry import (
     axis_angle_to_matrix,
-    axis_angle_to_quaternion,
     check_rotations,
     cross_matrix,
     euler_to_matrix,
@@ -61,15 +60,18 @@ def test_axis_and_angle_come_back():
     close(matrix_to_axis_angle(axis_angle_to_matrix(small)), small, 2e-6)
 
 
+def quaternion_of(vector):
+    return matrix_to_quaternion(axis_angle_to_matrix(vector))
+
+
 def test_quaternions_put_the_real_part_first_and_come_back():
-    close(axis_angle_to_quaternion(torch.tensor([0.0, 0.0, np.pi / 2])), torch.tensor([0.5**0.5, 0, 0, 0.5**0.5]), 1e-7)
-    v = vectors().float()
-    rot = axis_angle_to_matrix(v)
-    close(quaternion_to_matrix(matrix_to_quaternion(rot)), rot, 2e-6)
-    close(quaternion_to_matrix(axis_angle_to_quaternion(v)), rot, 2e-6)
-    close(quaternion_to_matrix(-3 * axis_angle_to_quaternion(v)), rot, 2e-6)
-    close(axis_angle_to_matrix(quaternion_to_axis_angle(-axis_angle_to_quaternion(v))), rot, 5e-6)
-    assert (matrix_to_quaternion(rot)[:, 0] >= 0).all()
+    close(quaternion_of(torch.tensor([0.0, 0.0, np.pi / 2])), torch.tensor([0.5**0.5, 0, 0, 0.5**0.5]), 1e-7)
+    rot = axis_angle_to_matrix(vectors().float())
+    quaternion = matrix_to_quaternion(rot)
+    close(quaternion_to_matrix(quaternion), rot, 2e-6)
+    close(quaternion_to_matrix(-3 * quaternion), rot, 2e-6)
+    close(axis_angle_to_matrix(quaternion_to_axis_angle(-quaternion)), rot, 5e-6)
+    assert (quaternion[:, 0] >= 0).all()
 
 
 def test_half_turns_about_every_axis_lose_nothing():
@@ -124,10 +126,10 @@ def test_euler_orders_may_be_short_or_repeat_an_axis():
     "change",
     [
         axis_angle_to_matrix,
-        axis_angle_to_quaternion,
+        quaternion_of,
         lambda v: matrix_to_axis_angle(axis_angle_to_matrix(v)),
         lambda v: matrix_to_6d(axis_angle_to_matrix(v)),
-        lambda v: slerp(axis_angle_to_quaternion(v), axis_angle_to_quaternion(-v), 0.3),
+        lambda v: slerp(quaternion_of(v), quaternion_of(-v), 0.3),
     ],
 )
 @pytest.mark.parametrize("length", [0.0, 1e-9, 1e-4])
@@ -143,9 +145,9 @@ def test_gradients_are_finite_and_right_near_zero(change, length):
 
 
 def test_slerp_goes_the_shortest_way_at_constant_speed():
-    start, end = axis_angle_to_quaternion(torch.tensor([[0.0, 0.2, 0.0], [0.0, 2.2, 0.0]]))
+    start, end = quaternion_of(torch.tensor([[0.0, 0.2, 0.0], [0.0, 2.2, 0.0]]))
     for share in (0.0, 0.25, 0.5, 1.0):
-        expected = axis_angle_to_quaternion(torch.tensor([0.0, 0.2 + 2 * share, 0.0]))
+        expected = quaternion_of(torch.tensor([0.0, 0.2 + 2 * share, 0.0]))
         close(slerp(start, end, share), expected, 1e-6)
         close(slerp(start, -end, share), expected, 1e-6)  # the same rotation
     shares = torch.tensor([0.0, 0.5])

@@ -55,8 +55,8 @@ def test_douglas_rachford_finds_the_map_of_a_gaussian(name):
     y = measured(operator)
     truth = prior.map(y, operator, 5.0)
 
-    def errors(iterations):
-        given = dict(lam=5.0, alpha=1.0, push=0.0, iterations=iterations)
+    def errors(steps):
+        given = dict(lam=5.0, alpha=1.0, push=0.0, steps=steps)
         return [relative(douglas_rachford(prior, y, operator, return_iterate=i, **given), truth) for i in "uvx"]
 
     some, many = errors(100), errors(500)
@@ -70,9 +70,9 @@ def test_the_best_iterate_is_the_one_whose_residual_the_noise_explains():
     y = torch.cat([measured(operator), 2 * measured(operator)])
     seen = []
 
-    def run(iterate, iterations, sigma_y=sigma_y):
+    def run(iterate, steps, sigma_y=sigma_y):
         return douglas_rachford(
-            PRIOR, y, operator, sigma_y=sigma_y, alpha=0.4, iterations=iterations, return_iterate=iterate,
+            PRIOR, y, operator, sigma_y=sigma_y, alpha=0.4, steps=steps, return_iterate=iterate,
             generator=seeded(), watch=lambda done, steps, u: seen.append(u),
         )  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_pushes_walk_from_the_level_asked_for_down_to_1():
     y = measured(Identity())
     told = []
     douglas_rachford(
-        Watched(1.0), y, Identity(), levels=2, iterations=3, progress=lambda done, steps: told.append((done, steps))
+        Watched(1.0), y, Identity(), levels=2, steps=3, progress=lambda done, steps: told.append((done, steps))
     )
     assert visits == [(2, 0.99), (1, 0.99)] * 3
     assert told == [(k, 6) for k in range(1, 7)]
@@ -123,9 +123,7 @@ def test_clamped_iterates_stay_in_range():
 def test_half_quadratic_splitting_comes_to_its_fixed_point(name, level):
     operator, sigma, sigma_y = OPERATORS[name], PRIOR.sigmas[level - 1], 0.1
     y = measured(operator)
-    given = dict(
-        sigma_y=sigma_y, first=sigma, last=sigma, strength=1.0, push=0.0, iterations=3000 if level == 1 else 300
-    )
+    given = dict(sigma_y=sigma_y, first=sigma, last=sigma, strength=1.0, push=0.0, steps=3000 if level == 1 else 300)
     u, v = (half_quadratic(PRIOR, y, operator, return_iterate=i, **given) for i in "uv")
     # The minimum of |A u - y|^2 / (2 sigma_y^2) + (u - m)' (C + sigma^2)^-1 (u - m) / 2.
     a, precision = matrix(operator), torch.linalg.inv(COVARIANCE + sigma**2 * torch.eye(D, dtype=torch.float64))
@@ -148,7 +146,7 @@ def test_half_quadratic_splitting_descends_geometrically_through_nearest_levels(
             return super().prox(v, y, lam)
 
     prior = Watched(MEAN, COVARIANCE, PRIOR.sigmas)
-    half_quadratic(prior, measured(Identity()), Weighed(), sigma_y=0.05, first=4.0, iterations=7)
+    half_quadratic(prior, measured(Identity()), Weighed(), sigma_y=0.05, first=4.0, steps=7)
     assert asked == [4, 4, 3, 2, 2, 1, 1]  # sigmas 4, 2.16, 1.17, 0.63, 0.34, 0.18, 0.1
     assert weights[0] == pytest.approx(16 / (0.35 * 0.05**2))
     assert weights[-1] == pytest.approx(0.1**2 / (0.35 * 0.05**2))  # ends at the prior's lowest level, above sigma_y
@@ -197,11 +195,11 @@ def test_answers_depend_on_the_seed_alone(solver):
         (douglas_rachford, {"alpha": 0.0}, r"\(0, 1\]; it got 0"),
         (douglas_rachford, {"alpha": 1.5}, r"\(0, 1\]; it got 1.5"),
         (douglas_rachford, {"levels": 5}, "levels 1 to 4; it was asked for"),
-        (douglas_rachford, {"iterations": 0}, "1 or more iterations"),
+        (douglas_rachford, {"steps": 0}, "1 or more steps"),
         (douglas_rachford, {"push": -1.0}, "push"),
         (douglas_rachford, {"return_iterate": "w"}, "u, v, x or best; it got 'w'"),
         (douglas_rachford, {"sigma_y": -1.0}, "sigma_y is the standard deviation"),
-        (half_quadratic, {"iterations": 0}, "1 or more iterations"),
+        (half_quadratic, {"steps": 0}, "1 or more steps"),
         (half_quadratic, {"last": 0.0}, "both above 0"),
         (half_quadratic, {"strength": 0.0}, "strength"),
         (half_quadratic, {"least_noise": -1.0}, "least_noise"),

@@ -166,7 +166,7 @@ def test_what_has_no_counterpart_is_refused(tmp_path):
         write_diffusers(tmp_path / "no", plain, betas, 8, label=1)
     assert not (tmp_path / "no").exists()
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(ExistsError, match="not an empty folder"):
+    with pytest.raises(ExistsError, match="exists already"):
         write_diffusers(tmp_path, plain, betas, 8)
     write_diffusers(tmp_path, plain, betas, 8, force=True)
 

@@ -1,36 +1,12 @@
-"""Divergences, and what a state carries along."""
+"""What a state carries along."""
 
 import math
 
 import pytest
 import torch
-from linear_field import MATRIX, START, Bent, linear
+from linear_field import MATRIX, START, linear
 
-from unveil.ode import (
-    Augmented,
-    Solver,
-    dopri5,
-    exact_divergence,
-    hutchinson_divergence,
-    solve,
-)
-
-
-def test_exact_divergence_is_the_trace_of_the_jacobian():
-    def field(t, x):
-        return torch.sin(x @ MATRIX.T) * x.roll(1, 1)
-
-    velocity, divergence = exact_divergence(field, torch.tensor(0.0), START)
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda x: field(None, x[None])[0]))(START)
-    torch.testing.assert_close(divergence, jacobian.diagonal(dim1=1, dim2=2).sum(1))
-    torch.testing.assert_close(velocity, field(None, START))
-
-
-def test_hutchinson_is_unbiased():
-    probes = torch.randn(20_000, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    x = START[:1].expand(20_000, 5)
-    _, each = hutchinson_divergence(probes)(linear, torch.tensor(0.0), x)
-    assert float(each.mean()) == pytest.approx(float(MATRIX.trace()), abs=4 * float(each.std()) / math.sqrt(20_000))
+from unveil.ode import Augmented, Solver, dopri5, solve
 
 
 def test_augmented_state_carries_the_log_density():
@@ -44,19 +20,6 @@ def test_the_integral_of_the_trace_is_exact_for_linear_fields(method):
     joint = Augmented(linear, torch.Size([5]))
     solution = solve(joint, joint.start(START), torch.tensor([0.0, 1.0]), Solver(method))
     assert float((joint.read(solution.final.detach())[1] - MATRIX.trace()).abs().max()) < 1e-6
-
-
-@pytest.mark.parametrize("signs", [True, False])
-def test_hutchinson_scatters_as_theory_has_it(signs):
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.randn(25_600, 5, generator=generator, dtype=torch.float64)
-    probes = drawn.sign() if signs else drawn
-    x = START[:1].expand(25_600, 5)
-    _, each = hutchinson_divergence(probes)(linear, torch.tensor(0.0), x)
-    symmetric = (MATRIX + MATRIX.T) / 2
-    variance = 2 * symmetric.square().sum() - (2 * symmetric.diagonal().square().sum() if signs else 0)
-    assert float(each.mean()) == pytest.approx(float(MATRIX.trace()), abs=4 * float(each.std()) / 160)
-    assert float(each.var()) == pytest.approx(float(variance), rel=0.05)
 
 
 def test_regularisers_of_a_linear_field():
@@ -82,13 +45,3 @@ def test_regularisers_move_no_step():
         solution = dopri5(joint, joint.start(START), torch.tensor([0.0, 1.0]), norm=joint.norm)
         counts.append(solution.accepted)
     assert counts[0] == pytest.approx(counts[1], rel=0.1)
-
-
-def test_a_divergence_can_be_differentiated_where_gradients_are_recorded():
-    net, x = Bent(), START.clone().requires_grad_()
-    _, trace = exact_divergence(net, torch.tensor(0.5), x)
-    assert all(bool(slope.abs().sum() > 0) for slope in torch.autograd.grad(trace.sum(), [x, *net.parameters()]))
-    with torch.no_grad():
-        velocity, trace = exact_divergence(net, torch.tensor(0.5), x)
-    assert not velocity.requires_grad
-    assert not trace.requires_grad

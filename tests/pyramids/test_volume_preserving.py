@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from unveil.core.errors import ConfigError, ShapeError
-from unveil.pyramids import PatchTransform, unimodular_matrix
+from unveil.pyramids import PatchTransform
 
 VARIANTS = ["unimodular", "haar", "orthonormal"]
 GENERATOR = torch.Generator().manual_seed(0)
@@ -84,18 +84,6 @@ def test_details_of_images_in_the_unit_range():
     assert torch.equal(coarse, torch.full_like(coarse, 0.5))
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 8])
-def test_a_mean_and_details_of_any_number(n):
-    rows = unimodular_matrix(n)
-    inverse = torch.linalg.inv(rows)
-    assert abs(float(torch.linalg.det(rows))) == pytest.approx(1, abs=1e-12)
-    torch.testing.assert_close(rows[-1], torch.full((n,), 1 / n, dtype=torch.float64))
-    gram = inverse.T @ inverse
-    torch.testing.assert_close(gram, torch.diag(gram.diagonal()), rtol=0, atol=1e-12)
-    weight = n ** (-1 / (2 * (n - 1)))
-    torch.testing.assert_close(gram.diagonal()[:-1].sqrt(), torch.full((n - 1,), weight, dtype=torch.float64))
-
-
 def test_the_transform_refuses_what_cannot_be():
     with pytest.raises(ConfigError, match="no transform 'db4'"):
         PatchTransform("db4")
@@ -103,5 +91,3 @@ def test_the_transform_refuses_what_cannot_be():
         PatchTransform().split(torch.zeros(1, 1, 3, 4))
     with pytest.raises(ShapeError, match="need details of shape"):
         PatchTransform().merge(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2))
-    with pytest.raises(ConfigError, match="cannot be split"):
-        unimodular_matrix(1)

@@ -118,6 +118,35 @@ def test_a_bad_override_is_told_in_a_sentence(override, said):
 
 
 @pytest.mark.parametrize(
+    ("name", "override", "said"),
+    [
+        ("single-image", "sampling.steps=7", "sampling.steps is for diffusions, and a single-image-ebm takes none"),
+        ("digits-mrcnf", "sampling.sampler=ancestral", "sampling.sampler is for diffusions, and a multires-cnf takes"),
+        ("digits-mrcnf", "sampling.guidance=3", "sampling.guidance is for diffusions"),
+        ("motions-ik", "sampling.steps=3", "sampling.steps is for diffusions, and a pose-ik takes none"),
+        ("digits-hat", "sampling.steps=3", "and a hat-ebm takes none; leave it out"),
+        ("digits-rgm-d", "sampling.steps=3", "and a restoration takes none; leave it out"),
+        ("digits-ddpm", "sampling.guidance=3", "sampling.guidance is 3, and this model knows no labels"),
+        ("moving-digits-mcvd-concat", "sampling.guidance=3", "this model knows no labels that it could follow"),
+        ("single-image", "data.flip=true", "data.flip is for sets of pictures, and this model learns from one"),
+        ("single-image", "data.limit=3", "data.limit is for sets of pictures"),
+        ("single-image", "data.crop=center", "data.crop is for sets of pictures"),
+    ],
+)
+def test_a_value_that_the_model_never_reads_is_refused(name, override, said):
+    with pytest.raises(ConfigError, match=said):
+        resolve(name, [override])
+
+
+def test_values_as_usual_may_be_told_as_runs_tell_them(tmp_path):
+    for name in ("single-image", "digits-mrcnf", "digits-hat", "motions-ik"):
+        recipe = resolve(name, ["sampling={sampler: ddim, steps: 50, guidance: 1}", "data.flip=false"])
+        (tmp_path / "recipe.yaml").write_text(dump(recipe))
+        assert resolve(tmp_path / "recipe.yaml") == recipe
+    assert resolve("digits-ddpm", ["model.labels=true", "sampling.guidance=3"]).sampling.guidance == 3
+
+
+@pytest.mark.parametrize(
     ("recipe", "said"),
     [
         ("digit-ddpm", "did you mean digits-ddpm"),

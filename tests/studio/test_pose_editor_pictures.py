@@ -268,7 +268,7 @@ def test_points_of_a_file_become_marks_and_places_a_pose(pictured):
         (fit, "mark 4 at least"),
         (other_pose, "no other pose"),
         (lambda e: open_file(e, "x.json", b'{"points": {"tail": [0, 0]}}'), "tail"),
-        (lambda e: open_file(e, "x.json", b'{"nothing": 1}'), "no effectors, pose or points"),
+        (lambda e: open_file(e, "x.json", b'{"nothing": 1}'), "no points that can be used: no person"),
         (lambda e: open_file(e, "x.pkl", b"cos\nsystem\n(S'true'\ntR."), r"x\.pkl"),
         (lambda e: open_file(e, "x.json", b'{"effectors": [], "camera": {"focal": -1, "centre": [0, 0]}}'), "position"),
         (lambda e: open_file(e, "x.json", b'{"effectors": [], "points": {"nose": [1]}}'), "can be read"),

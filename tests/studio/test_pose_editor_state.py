@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from unveil.body import JOINTS, LOOK_AT, MIRROR, POSITION, ROTATION
+from unveil.body.pose_json import effectors_of
 from unveil.core.errors import ConfigError
 from unveil.geometry import angle_between, axis_angle_to_matrix, geodesic_distance
 from unveil.studio import Grip
-from unveil.studio.grip import effectors_of
 
 WRIST = JOINTS.index("left_wrist")
 ANKLE = JOINTS.index("left_ankle")
@@ -234,7 +234,7 @@ def test_a_body_of_another_size_obeys_in_the_scenes_metres(editor):
 
 def test_a_tolerance_is_of_the_scenes_metres_too():
     grips = Grip(POSITION, WRIST, (1.0, 1.0, 1.0, 0.0, 0.0, 0.0), 0.05), Grip(ROTATION, 0, (1.0, 0, 0, 0, 1, 0), 0.05)
-    effectors = effectors_of(grips, 0.5)
+    effectors = effectors_of([grip.row() for grip in grips], 0.5)
     assert effectors.tolerance.tolist() == [[pytest.approx(0.1), pytest.approx(0.05)]]
     assert effectors.data[0, 0, :3].tolist() == [2.0, 2.0, 2.0]
 

@@ -84,12 +84,11 @@ def test_clips_are_restored_by_a_model_of_video(solver, runs):
     hole[6:10, 4:12] = 0
     prior = model.prior(x[:, :2])
     y = Mask(hole).forward(fold(x[:, 2:5]))
-    steps = {"iterations": 3} if solver is half_quadratic else {"steps": 3}
-    found = solver(prior, y, Mask(hole), generator=unveil.Streams(0, 2), **steps)
+    found = solver(prior, y, Mask(hole), generator=unveil.Streams(0, 2), steps=3)
     assert unfold(found, 3).shape == x[:, 2:5].shape
-    alone = solver(model.prior(x[1:, :2]), y[1:], Mask(hole), generator=unveil.Streams(0, [1]), **steps)
+    alone = solver(model.prior(x[1:, :2]), y[1:], Mask(hole), generator=unveil.Streams(0, [1]), steps=3)
     torch.testing.assert_close(alone, found[1:], rtol=1e-3, atol=1e-4)
-    other = solver(model.prior(x[:, :2].flip(0)), y, Mask(hole), generator=unveil.Streams(0, 2), **steps)
+    other = solver(model.prior(x[:, :2].flip(0)), y, Mask(hole), generator=unveil.Streams(0, 2), steps=3)
     assert not torch.allclose(other, found)
 
 

@@ -119,7 +119,7 @@ def test_masks_that_are_drawn_in_transparency_are_told(run, own, place):
 
 
 def test_files_that_are_missing_are_told_before_the_run_is_loaded(run, place, monkeypatch):
-    monkeypatch.setattr("unveil.tasks.edit.load", None)
+    monkeypatch.setattr("unveil.tasks.edit.open_run", None)
     for image, mask in ((place / "none.png", None), (place / "scene.png", place / "none.png")):
         with pytest.raises(DataError, match=r"none\.png' cannot be read"):
             edit(run.path, image, "edit", mask=mask)

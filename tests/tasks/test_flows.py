@@ -1,5 +1,7 @@
 """Runs of flows: trained, resumed, sampled, asked how likely pictures are, and what small ones look like large."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -120,7 +122,7 @@ def test_a_flow_enlarges_what_was_downsampled(flow):
         ("grayscale", {}, "restores nothing else"),
         ("downsample:2", {"solver": "ddrm"}, "takes no solver"),
         ("downsample:2", {"window": 64}, "takes no window"),
-        ("downsample:2", {"iterations": 3}, "takes no iterations"),
+        ("downsample:2", {"steps": 3}, "takes no steps; leave them out"),
     ],
 )
 def test_a_flow_restores_nothing_else(flow, operator, options, said):
@@ -144,9 +146,11 @@ def test_the_commands(flow, tmp_path, capsys):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 5), dtype=np.uint8)).save(small)
     done("restore", flow.path, small, "--operator", "downsample:2", "--out", tmp_path / "large.png")
     assert Image.open(tmp_path / "large.png").size == (10, 12)
-    said = done("likelihood", flow.path, "digits", "digits", "-n", 3, "--split", "test", "--ood")
+    figures = ("--out", tmp_path / "bits.json")
+    said = done("likelihood", flow.path, "digits", "digits", "-n", 3, "--split", "test", "--ood", *figures)
     assert len(said.splitlines()[0].split("\t")) == 4
     assert "area under the curve 0.500 by bits, 0.500 beyond" in said.replace("\n", " ")
+    assert json.loads((tmp_path / "bits.json").read_text())[1]["area"] == {"by bits": 0.5, "beyond a file's": 0.5}
     assert (
         command(["restore", str(flow.path), str(small), "--operator", "blur:box:3", "--out", str(tmp_path / "no.png")])
         == 2

@@ -1,5 +1,7 @@
 """Runs of inverse kinematics: trained, resumed, drawn, measured."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,10 +15,12 @@ from unveil.core.errors import ConfigError, RunError
 from unveil.core.random import Streams
 from unveil.data.random_poses import RandomPoses
 from unveil.models.pose_ik import PoseIK
+from unveil.recipes import resolve
 from unveil.recipes.build import build_data
 from unveil.tasks.pose_picture import solved_beside_true
 from unveil.tasks.pose_quality import measure_poses
-from unveil.tasks.run import read_recipe
+from unveil.tasks.pose_run import load_poser
+from unveil.tasks.run import Run, read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +161,8 @@ def test_what_a_run_of_poses_is_not_for_is_told(run, line, answer, tmp_path, mon
 def test_what_to_do_with_a_run_is_told(run, capsys):
     assert command(["train", str(run.path), "--resume"]) == 0
     assert "unveil pose solve --run" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_run_in_hand_of_another_kind_poses_no_bodies_either():
+    with pytest.raises(RunError, match="is a diffusion, which poses no bodies"):
+        load_poser(Run(Path("runs/digits"), resolve("digits-ddpm"), None))

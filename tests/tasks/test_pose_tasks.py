@@ -80,6 +80,48 @@ def test_what_is_asked_is_met_and_written_in_every_kind_of_file(run, wishes, tmp
     assert again.effectors.number == len(WISHES)
 
 
+def test_a_body_of_another_size_is_solved_and_written_in_the_scenes_metres(run, tmp_path):
+    foot = {"type": "position", "joint": "left_ankle", "position": [0.15, 0.1, 0.0], "tolerance": 0.006, "floor": True}
+    turned = {"type": "rotation", "joint": "right_wrist", "euler": [0, 0, 40], "tolerance": 0.2}
+    asked = {"effectors": [*WISHES[:2], foot, turned, WISHES[3]], "scale": 1.2, "betas": [0.5], "gender": "male"}
+    (tmp_path / "large.json").write_text(json.dumps(asked))
+    found = solve(tmp_path / "large.json", run)
+    positions = 1.2 * found.pose.joints(found.body)[0][0]
+    for joint, where in ((0, [0, 0.95, 0]), (20, [0.45, 1.4, 0.25])):
+        assert (positions[joint] - torch.tensor(where)).norm() < 2e-3
+    assert (found.scale, found.floor) == (1.2, (7,))
+    for suffix in ("json", "bvh", "glb", "obj", "npz"):
+        how = {"scale": found.scale, "floor": found.floor}
+        write_pose(found.pose, tmp_path / f"pose.{suffix}", found.body, found.effectors, **how)
+    for suffix in ("bvh", "glb"):
+        moved = read_motion(tmp_path / f"pose.{suffix}", found.body, units="m")
+        order = [moved.skeleton.index(name) for name in JOINTS]
+        torch.testing.assert_close(moved.world()[1][0, order], positions, atol=1e-4, rtol=0)
+    (clip,) = read_glb(tmp_path / "pose.glb", units="m").motions.values()
+    skin = read_glb(tmp_path / "pose.glb", units="m").move(clip)[0]
+    lines = (tmp_path / "pose.obj").read_text().splitlines()
+    corners = torch.tensor([[float(x) for x in line.split()[1:]] for line in lines if line.startswith("v ")])
+    assert (skin.amax(0) - corners.amax(0)).abs().max() < 0.02
+    for suffix in ("json", "npz"):  # which are of the body in its own size
+        again = read_pose(tmp_path / f"pose.{suffix}", found.body)
+        torch.testing.assert_close(again.pelvis, found.pose.pelvis, atol=1e-5, rtol=0)
+    whole = json.loads((tmp_path / "pose.json").read_text())
+    for theirs, ours in zip(whole["effectors"], asked["effectors"], strict=True):
+        assert {key for key in ours if key != "euler"} <= theirs.keys()
+        for key in ("position", "target", "tolerance"):
+            assert theirs.get(key) == (pytest.approx(ours[key], abs=1e-6) if key in ours else None)
+    assert whole["effectors"][2]["floor"] is True
+    torch.testing.assert_close(solve(tmp_path / "pose.json", run).pose.pelvis, found.pose.pelvis, atol=1e-4, rtol=0)
+
+
+def test_a_distance_is_told_in_the_scenes_metres(run, tmp_path):
+    far = [WISHES[0], {"type": "position", "joint": "left_wrist", "position": [3.0, 0.95, 0.0]}]
+    (tmp_path / "far.json").write_text(json.dumps({"effectors": far, "scale": 0.5}))
+    found = solve(tmp_path / "far.json", run)
+    wrist = 0.5 * found.pose.joints(found.body)[0][0, 20]
+    assert found.missed[1] == pytest.approx(float((wrist - torch.tensor([3.0, 0.95, 0.0])).norm()), abs=1e-3)
+
+
 def test_what_cannot_be_reached_is_told_with_the_distance(run):
     far = [*WISHES[:1], {"type": "position", "joint": "left_wrist", "position": [3.0, 0.95, 0.0]}]
     found = solve(far, run)
@@ -184,7 +226,11 @@ def test_a_run_is_measured_beside_its_refinement_and_optimisation_alone(run):
     [
         ("{", "no JSON"),
         ('{"poses": []}', "holds no list of effectors"),
-        ("[]", "no effectors"),
+        ("[]", "holds no list of effectors"),
+        ('{"effectors": [], "pose": "standing"}', "a pose has rotations and a pelvis"),
+        ('{"effectors": [], "scale": 0}', "scale is 0; it must be a positive number"),
+        ('[{"type": "position", "joint": "head", "position": [0, 1, 0], "floor": 1}]', "it must be true or false"),
+        ('[{"type": "rotation", "joint": "head", "euler": [0, 0, 0], "floor": true}]', "a rotation has no 'floor'"),
         ('[{"type": "position", "joint": "left_wirst", "position": [0, 1, 0]}]', "left_wrist"),
         ('[{"type": "rotation", "joint": "head", "euler": [0, 0, 0]}]', "no position"),
         ('{"effectors": [], "betas": "tall"}', "betas must be a list"),

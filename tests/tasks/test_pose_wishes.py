@@ -74,10 +74,11 @@ def test_what_is_far_away_is_drawn_near_and_in_its_direction(run):
     ("content", "message"),
     [
         ("[]", "holds no pose; give what"),
-        ('{"pose": {"rotations": 1}}', "holds no pose; give what"),
-        ('{"pose": {"rotations": [[1, 2], [3]], "pelvis": [0, 0, 0]}}', "no pose that can be read"),
-        ('{"pose": {"rotations": [], "pelvis": [0, 0, 0]}, "gender": 4}', "no pose that can be read"),
-        (f'{{"pose": {{"rotations": {10**400}, "pelvis": [0, 0, 0]}}}}', "no pose that can be read"),
+        ('{"pose": {"rotations": 1}}', "or pose that can be read: a pose has rotations and a pelvis"),
+        ('{"pose": {"rotations": [[1, 2], [3]], "pelvis": [0, 0, 0]}}', "no effectors or pose that can be read"),
+        ('{"pose": {"rotations": [], "pelvis": [0, 0, 0]}}', "no effectors or pose that can be read"),
+        ('{"gender": 4}', "gender is 4; it must be male, female or neutral"),
+        (f'{{"pose": {{"rotations": {10**400}, "pelvis": [0, 0, 0]}}}}', "no effectors or pose that can be read"),
         ("{", "is no JSON"),
     ],
 )

@@ -44,20 +44,19 @@ def test_what_was_spoilt_comes_nearer_to_the_truth(denoiser, photo, operator):
 def test_a_given_measurement_is_restored_as_the_one_it_came_from(denoiser, photo, tmp_path):
     x = photo[:, :44, :36]
     y = torch.nn.functional.avg_pool2d(x[None], 2)[0]
-    found = restore(denoiser, y, "downsample:2", truth=x, iterations=4)
-    torch.testing.assert_close(found.image, restore(denoiser, x, "downsample:2", degrade=True, iterations=4).image)
+    found = restore(denoiser, y, "downsample:2", truth=x, steps=4)
+    torch.testing.assert_close(found.image, restore(denoiser, x, "downsample:2", degrade=True, steps=4).image)
     assert found.psnr is not None
     save_images(y, tmp_path / "small.png")
-    assert restore(denoiser, tmp_path / "small.png", "downsample:2", iterations=4).image.shape == x.shape
+    assert restore(denoiser, tmp_path / "small.png", "downsample:2", steps=4).image.shape == x.shape
 
 
 @pytest.mark.parametrize("solver", ["half-quadratic", "douglas-rachford", "ddrm", "posterior"])
 def test_every_solver_takes_every_run(denoiser, digits, photo, solver):
-    steps = {"steps": 3} if solver in ("ddrm", "posterior") else {"iterations": 3}
     for run in (denoiser, digits):
         x = photo[:, :16, :20]
-        found = restore(run, x, "grayscale,downsample:2", degrade=True, solver=solver, **steps)
-        again = restore(run, x, "grayscale,downsample:2", degrade=True, solver=solver, **steps)
+        found = restore(run, x, "grayscale,downsample:2", degrade=True, solver=solver, steps=3)
+        again = restore(run, x, "grayscale,downsample:2", degrade=True, solver=solver, steps=3)
         assert torch.equal(found.image, again.image)
         assert found.image.shape == x.shape
 
@@ -71,7 +70,7 @@ def test_pieces_give_nearly_the_whole(denoiser, photo):
 
 
 def test_sides_that_do_not_divide_are_continued_and_cut_back(denoiser, photo):
-    found = restore(denoiser, photo, "downsample:4", degrade=True, iterations=2)
+    found = restore(denoiser, photo, "downsample:4", degrade=True, steps=2)
     assert found.measured.shape == (1, 3, 12, 10)
     assert found.image.shape == photo.shape
     assert "38 x 45 pixels do not divide by 4" in found.notes[0]
@@ -87,7 +86,7 @@ def test_a_blurred_photograph_has_no_borders_that_wrap_round(denoiser):
     x = torch.full((1, 40, 64), -0.8)
     x[..., 32:] = 0.8
     blurred = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(x[None], (2, 2, 2, 2), "replicate"), 5, 1)[0]
-    found = restore(denoiser, blurred, "blur:box:5", iterations=4)
+    found = restore(denoiser, blurred, "blur:box:5", steps=4)
     assert found.image.shape == x.shape
     assert (found.image - x)[..., :8].abs().mean() < 0.1
     assert (found.image - x)[..., -8:].abs().mean() < 0.1
@@ -98,8 +97,11 @@ def test_what_is_refused(denoiser, digits, photo, tmp_path):
         restore(denoiser, photo, "mask:0.5")
     with pytest.raises(ConfigError, match="no solver 'ddmr'; did you mean ddrm"):
         restore(denoiser, photo, "grayscale", solver="ddmr", degrade=True)
-    with pytest.raises(ConfigError, match="takes no iterations"):
-        restore(denoiser, photo, "noise:0.1", iterations=5)
+    for solver in (None, "denoise"):
+        with pytest.raises(ConfigError, match=r"asks the run once and takes no steps; .* --solver half-quadratic"):
+            restore(denoiser, photo, "noise:0.1", solver=solver, steps=5)
+    with pytest.raises(ConfigError, match="takes no push"):
+        restore(denoiser, photo, "noise:0.1", push=1.0)
     with pytest.raises(ConfigError, match="takes no 'colour'"):
         restore(denoiser, photo, "grayscale", degrade=True, colour=3)
     with pytest.raises(ShapeError, match="They must be the same"):

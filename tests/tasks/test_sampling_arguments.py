@@ -5,15 +5,19 @@ import pytest
 import torch
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.random import randn
 from unveil.models.diffusion.checks import checked_labels
 from unveil.models.diffusion.model import Diffusion
 from unveil.recipes import resolve
 from unveil.recipes.schema import Recipe
+from unveil.recipes.spec import Spec
 from unveil.schedules import LinearVP
+from unveil.tasks.evaluate import evaluate
 from unveil.tasks.images import open_data
 from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet
-from unveil.tasks.sample import check_sampling
+from unveil.tasks.run import Run
+from unveil.tasks.sample import check_sampling, sample
 
 NAN = float("nan")
 
@@ -48,6 +52,49 @@ def test_a_number_that_cannot_be_is_refused(options, said):
     with pytest.raises(ConfigError) as caught:
         check_sampling(labelled(None), **{"n": 1, **options})
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("digits-features", "The run is a classifier, which measures pictures and makes none"),
+        ("photos-codec", "The run is a codec, which makes pictures small and makes none"),
+        ("photos-denoiser", "The run is a denoiser, which cleans pictures and makes none"),
+        ("motions-ik", "The run is a pose-ik, which poses bodies and makes none"),
+    ],
+)
+def test_a_model_that_makes_nothing_is_told_apart(name, said):
+    with pytest.raises(ConfigError, match=said):
+        check_sampling(resolve(name), 1)
+
+
+class GaussianSpec(Spec):
+    kind: str = "gaussian"
+
+
+class Shifted(torch.nn.Module):
+    """Noise around a mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.tensor(0.25))
+
+    def sample(self, n, *, generator=None, progress=None):
+        return (self.mean + 0.1 * randn((n, 1, 8, 8), generator)).detach()
+
+
+def test_a_model_of_a_kind_of_its_own_is_sampled_and_measured(tmp_path):
+    recipe = resolve("digits-ddpm", ["data.size=8", "data.channels=1"])
+    run = Run(tmp_path, recipe.model_copy(update={"model": GaussianSpec()}), Shifted())
+    samples = sample(run, 6, batch=4)
+    assert samples.shape == (6, 1, 8, 8)
+    torch.testing.assert_close(sample(run, 6, batch=1), samples)
+    assert float(samples.mean()) == pytest.approx(0.25, abs=0.02)
+    (row,) = evaluate(run, metrics=["kernel"], n=8)
+    assert row.value > 0
+    for option in ("steps", "sampler", "guidance", "temperature"):
+        with pytest.raises(ConfigError, match=f"samples in a way of its own and takes no {option}; leave it out"):
+            sample(run, 1, **{option: "ddim" if option == "sampler" else 2})
 
 
 def test_numbers_of_numpy_are_numbers():

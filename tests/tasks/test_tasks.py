@@ -12,6 +12,7 @@ from unveil.core.errors import ConfigError, DataError, ExistsError, RunError
 from unveil.recipes import resolve
 from unveil.tasks import feature_space
 from unveil.tasks import train as training
+from unveil.tasks.run import Run, open_run, recipe_of
 from unveil.tasks.sample import sample
 from unveil.tasks.train import plan, train
 from unveil.training.interrupt import Interrupted
@@ -53,6 +54,19 @@ def test_a_run_is_a_folder_from_which_the_model_comes_back(run):
     assert again.recipe == run.recipe
     assert same_weights(again, run)
     assert not again.model.training
+
+
+def test_a_run_in_hand_and_its_folder_are_one(run):
+    opened = open_run(run.path)
+    assert open_run(opened) is opened
+    assert recipe_of(opened) is opened.recipe
+    assert recipe_of(run.path) == opened.recipe
+    assert opened.device == opened.model.device == torch.device("cpu")
+
+
+def test_a_run_whose_model_names_no_device_has_one(run):
+    assert not hasattr(run.model.net, "device")
+    assert Run(run.path, run.recipe, run.model.net).device == torch.device("cpu")
 
 
 def test_the_runs_recipe_says_what_was_found_in_the_data(run):

@@ -1,5 +1,6 @@
 """AMASS's motion files: poses of a parametric body as .npz."""
 
+import io
 import os
 import warnings
 import zipfile
@@ -14,6 +15,7 @@ from unveil.body.body_motion import BodyMotion
 from unveil.body.joints import GENDERS, JOINTS, find_gender
 from unveil.body.parametric import Body
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import new_file
 from unveil.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 
 _WIDTHS = (66, 72, 156, 165)  # numbers a frame: 22 joints, SMPL, SMPL-H and SMPL-X
@@ -63,9 +65,16 @@ def write_amass(motion: BodyMotion, path: str | os.PathLike[str], body: Body, *,
     Returns:
         The path.
     """
+    place, data = Path(path).expanduser().with_suffix(".npz"), amass_bytes(motion, body, up=up)
+    with new_file(place, force=True) as file:
+        file.write_bytes(data)
+    return place
+
+
+def amass_bytes(motion: BodyMotion, body: Body, *, up: str = "y") -> bytes:
+    """What `write_amass` writes."""
     if up not in ("y", "z"):
         raise ConfigError(f"up is '{up}'; it must be 'y' or 'z'.")
-    place = Path(path).expanduser().with_suffix(".npz")
     rest = body.rest_joints(motion.shape, motion.gender)[0]
     pose, pelvis = motion.pose.clone(), motion.pelvis
     if up == "z":
@@ -84,8 +93,9 @@ def write_amass(motion: BodyMotion, path: str | os.PathLike[str], body: Body, *,
     }
     if bool((vectors[:, _BODY_JOINTS:] != 0).any()):
         fields["hand_poses"] = vectors[:, _BODY_JOINTS:].flatten(1).numpy()  # AMASS has no such joints
-    np.savez_compressed(place, allow_pickle=False, **fields)
-    return place
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **fields)
+    return packed.getvalue()
 
 
 def _motion(fields: dict[str, np.ndarray], body: Body) -> BodyMotion:

@@ -70,6 +70,7 @@ class BodyMotion:
         """Joints and skin of all frames."""
         return body(self.pose, self.shape, self.gender, pelvis=self.pelvis)
 
-    def motion(self, body: Body) -> Motion:
-        """The motion of the body's skeleton, for files that know skeletons only."""
-        return Motion(body.skeleton(self.shape, self.gender), self.pose, self.pelvis, self.fps)
+    def motion(self, body: Body, scale: float = 1.0) -> Motion:
+        """The motion of the body's skeleton, for files that know skeletons only; so many times its own size."""
+        skeleton = body.skeleton(self.shape, self.gender).scaled(scale)
+        return Motion(skeleton, self.pose, scale * self.pelvis, self.fps)

@@ -64,11 +64,9 @@ class Character:
         """The surface in every frame of a motion of its own skeleton, (T, V, 3)."""
         return self.posed(motion.rot, motion.root, motion.offsets)
 
-    def rebound(self, rot: Tensor, root: Tensor | None = None) -> "Character":
-        """The character as it looks in one pose (J, 3, 3), bound anew there; it forgets its file and its motions."""
-        rest = None if root is None else root[None]
-        vertices = self.posed(rot[None], rest)[0]
-        skeleton = self.skeleton.bound(rot, root)
+    def scaled(self, scale: float) -> "Character":
+        """The character so many times its size; it forgets its file and its motions."""
+        skeleton, vertices = self.skeleton.scaled(scale), scale * self.vertices
         return replace(self, skeleton=skeleton, vertices=vertices, motions={}, document=None)
 
 

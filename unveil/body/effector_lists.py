@@ -22,7 +22,7 @@ CLOSEST = 1e-4
 
 _TURNS = {"rotation": 9, "euler": 3, "quaternion": 4, "six": 6}
 _KEYS = {
-    "position": ("position",),
+    "position": ("position", "floor"),
     "rotation": (*_TURNS, "order"),
     "look-at": ("target", "direction"),
 }
@@ -34,9 +34,10 @@ class Row(NamedTuple):
 
     kind: int
     joint: int
-    data: list[float]  # six numbers
+    data: Sequence[float]  # six numbers
     tolerance: float
     weight: float
+    floor: bool = False  # whether the joint is kept as high above the floor as it is when it rests there
 
 
 def read_effectors(items: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -73,16 +74,17 @@ def read_effectors(items: Sequence[Mapping[str, Any]]) -> list[Row]:
     return rows
 
 
-def write_effector(kind: int, joint: int, data: Sequence[float], tolerance: float, weight: float) -> dict[str, Any]:
+def write_effector(row: Row) -> dict[str, Any]:
     """The plain object of an effector; what every effector has unless told is left out."""
-    item: dict[str, Any] = {"type": KINDS[kind], "joint": JOINTS[joint]}
-    if kind == POSITION:
-        item["position"] = list(data[:3])
-    elif kind == ROTATION:
-        item["six"] = list(data)
+    item: dict[str, Any] = {"type": KINDS[row.kind], "joint": JOINTS[row.joint]}
+    if row.kind == POSITION:
+        item["position"] = list(row.data[:3])
+    elif row.kind == ROTATION:
+        item["six"] = list(row.data)
     else:
-        item |= {"target": list(data[:3]), "direction": list(data[3:])}
-    return item | ({"tolerance": tolerance} if tolerance else {}) | ({"weight": weight} if weight != 1 else {})
+        item |= {"target": list(row.data[:3]), "direction": list(row.data[3:])}
+    item |= {"tolerance": row.tolerance} if row.tolerance else {}
+    return item | ({"weight": row.weight} if row.weight != 1 else {}) | ({"floor": True} if row.floor else {})
 
 
 def _read(item: Mapping[str, Any]) -> Row:
@@ -108,6 +110,9 @@ def _read(item: Mapping[str, Any]) -> Row:
         if not _is_number(amount) or amount < 0:
             raise ConfigError(f"'{key}' is {amount!r}; it must be a finite number, 0 or more.")
         amounts.append(float(amount))
+    floor = item.get("floor", False)
+    if not isinstance(floor, bool):
+        raise ConfigError(f"'floor' is {floor!r}; it must be true or false.")
     if kind == POSITION:
         data = [*_numbers(item, "position", 3), 0.0, 0.0, 0.0]
     elif kind == ROTATION:
@@ -117,7 +122,8 @@ def _read(item: Mapping[str, Any]) -> Row:
         if direction.norm() < 1e-8:
             raise ConfigError("'direction' is zero; it must point somewhere in the joint's frame, as [0, 0, 1] ahead.")
         data = [*_numbers(item, "target", 3), *(direction / direction.norm()).tolist()]
-    return Row(kind, number, data, *amounts)
+    tolerance, weight = amounts
+    return Row(kind, number, data, tolerance, weight, floor)
 
 
 def _kind(name: Any) -> int:

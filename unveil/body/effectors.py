@@ -11,7 +11,7 @@ from unveil.body.effector_lists import KINDS as KINDS
 from unveil.body.effector_lists import LOOK_AT as LOOK_AT
 from unveil.body.effector_lists import POSITION as POSITION
 from unveil.body.effector_lists import ROTATION as ROTATION
-from unveil.body.effector_lists import read_effectors, whole_rotations, write_effector
+from unveil.body.effector_lists import Row, read_effectors, whole_rotations, write_effector
 from unveil.body.joints import GENDERS, JOINTS
 from unveil.body.parametric import Body
 from unveil.core.errors import ConfigError, ShapeError
@@ -91,7 +91,7 @@ class Effectors:
 
         Each has a "type", a "joint" (its name), and if it is not as usual a "tolerance" (0) and a "weight" (1). Besides that
 
-        - a "position" has its "position", three metres;
+        - a "position" has its "position", three metres, and may have "floor", by which the editor keeps it on the floor;
         - a "rotation" has one of "rotation" (3 x 3), "euler" (three degrees, about axes in the "order" given or XYZ),
           "quaternion" (w, x, y, z) or "six" (the first two columns), in the world;
         - a "look-at" has a "target", three metres, and a "direction" in the joint's frame, ahead unless told: [0, 0, 1].
@@ -204,7 +204,7 @@ class Effectors:
         """The effectors of one pose as `of` reads them, those of weight 0 left out."""
         columns = (self.kind, self.joint, self.data, self.tolerance, self.weight)
         rows = zip(*(values[row].tolist() for values in columns), strict=True)
-        return [write_effector(*values) for values in rows if values[-1] > 0]
+        return [write_effector(Row(*values)) for values in rows if values[-1] > 0]
 
 
 @dataclass(frozen=True, eq=False)

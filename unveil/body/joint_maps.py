@@ -12,6 +12,7 @@ from unveil.body.guess import guess_joints
 from unveil.body.joints import JOINTS
 from unveil.body.skeleton import Skeleton
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.json_file import write_json
 
 REQUIRED = tuple(
     name
@@ -145,9 +146,7 @@ class JointMap:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON, to be corrected by hand where it is wrong."""
-        place = Path(path).expanduser()
-        place.write_text(json.dumps(dict(self.names), indent=2) + "\n", encoding="utf-8")
-        return place
+        return write_json(path, dict(self.names), force=True, indent=2)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "JointMap":

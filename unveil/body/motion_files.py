@@ -87,15 +87,22 @@ def read_character(path: str | os.PathLike[str], *, units: str | float | None = 
     return read_bvh(path, units=units).skeleton if kind.startswith(".bvh") else read_glb(path, units=units)
 
 
-def write_body_motion(motion: BodyMotion, path: str | os.PathLike[str], body: Body) -> Path:
+def write_body_motion(motion: BodyMotion, path: str | os.PathLike[str], body: Body, *, scale: float = 1.0) -> Path:
     """Write a body's motion as .npz, .bvh, .bvh.gz, or .glb with its skin; what is there is replaced.
+
+    Args:
+        motion: of the body in its own size.
+        path: of the file.
+        body: whose skin and joints it has.
+        scale: how many times its own size it is written; an .npz knows bodies of their own size only.
 
     Raises:
         DataError: the name ends in none of these.
     """
     if kind_of(path) in BODIES:
         return write_amass(motion, path, body)
-    return write_motion(motion.motion(body), path, body.character(motion.shape, motion.gender))
+    character = body.character(motion.shape, motion.gender).scaled(scale)
+    return write_motion(motion.motion(body, scale), path, character)
 
 
 def write_motion(motion: Motion, path: str | os.PathLike[str], character: Character | None = None) -> Path:

@@ -237,9 +237,15 @@ class Body(nn.Module):
 
     def character(self, shape: Tensor | None = None, gender: str | int | None = None) -> Character:
         """One body as a character, without what its pose does to its shape."""
-        if shape is not None and bool((shape.abs() > _USUAL).any()):
-            warnings.warn(f"The shape has numbers beyond {_USUAL}, where bodies are no longer human.", stacklevel=2)
+        if shape is not None:
+            warn_of_shapes(shape)
         row = self._row(gender)
         skeleton = self.skeleton(shape, gender)
         vertices = self.rest_vertices(shape, gender).detach().cpu()
         return Character(skeleton, vertices, self.faces.cpu(), self.weights[row].cpu())
+
+
+def warn_of_shapes(betas: Tensor) -> None:
+    """Warn of shapes (..., 10) that no human has."""
+    if bool((betas.abs() > _USUAL).any()):
+        warnings.warn(f"A shape has numbers beyond {_USUAL}, where bodies are no longer human.", stacklevel=3)

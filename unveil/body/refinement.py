@@ -18,8 +18,8 @@ from unveil.core.numbers import check_whole
 from unveil.geometry import matrix_from_6d
 
 _DAMPING = 0.02
-_TURN = 0.3  # metres that count as much as a radian
-_METRE = 0.01  # metres of tolerance that halve what a position counts
+TURN = 0.3  # metres that count as much as a radian
+METRE = 0.01  # metres of tolerance that halve what a position counts
 _FAR = 0.5  # weighted metres of the largest residual that one step tries to undo at most
 _DONE = 1e-12  # squared residuals below this are nothing
 _NEAR_METRES, _NEAR_RADIANS = 0.005, 0.02
@@ -111,8 +111,8 @@ class _Chain:
         self.position, self.rotation, self.look = (kind == each for each in (POSITION, ROTATION, LOOK_AT))
         self.target, self.direction = data[..., :3], data[..., 3:, None]
         self.goal = matrix_from_6d(torch.from_numpy(data)).numpy() if self.rotation.any() else None
-        tolerance = _array(effectors.tolerance) / _METRE
-        self.weight = np.where(self.position, 1 / (1 + tolerance), _TURN / (1 + tolerance * _TURN))
+        tolerance = _array(effectors.tolerance) / METRE
+        self.weight = np.where(self.position, 1 / (1 + tolerance), TURN / (1 + tolerance * TURN))
         self.weight = self.weight * np.sqrt(_array(effectors.weight))
         self.row = np.arange(len(pose))[:, None]
         self.below = _ancestors()[self.joint][..., None]  # (B, N, 24, 1)

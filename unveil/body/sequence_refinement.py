@@ -8,14 +8,12 @@ from unveil.body.effectors import LOOK_AT, POSITION, ROTATION, Effectors, Pose
 from unveil.body.joints import JOINTS
 from unveil.body.limits import LIMITS, pose_to_angles
 from unveil.body.parametric import Body
-from unveil.body.refinement import Refined, reached
+from unveil.body.refinement import METRE, TURN, Refined, reached
 from unveil.body.residuals import effector_residuals
 from unveil.core.errors import ShapeError
 from unveil.core.numbers import check_amount, check_whole
 from unveil.geometry import axis_angle_to_matrix, matrix_from_6d
 
-_TURN = 0.3  # metres that count as much as a radian
-_METRE = 0.01  # metres of tolerance that halve what a position counts
 _STAY, _LIMIT, _FLOOR = 1e-4, 0.1, 1.0
 _SCALE = 100.0  # of the objective, so that its gradient is not taken for nothing
 
@@ -108,6 +106,6 @@ def _undone(effectors: Effectors, places: Tensor, rot: Tensor) -> Tensor:
     turned = (turn - matrix_from_6d(effectors.data)).square().sum((-1, -2)) / 2
     squares = torch.where(effectors.kind == ROTATION, turned, squares)
     squares = torch.where(effectors.kind == LOOK_AT, (aim - ahead).square().sum(-1), squares)
-    loose = effectors.tolerance / _METRE
-    scale = torch.where(effectors.kind == POSITION, 1 / (1 + loose), _TURN / (1 + _TURN * loose))
+    loose = effectors.tolerance / METRE
+    scale = torch.where(effectors.kind == POSITION, 1 / (1 + loose), TURN / (1 + TURN * loose))
     return (effectors.weight * scale.square() * squares).sum()

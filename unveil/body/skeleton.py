@@ -109,6 +109,11 @@ class Skeleton:
         rotations, positions = self.place(rot, root)
         return replace(self, rotations=rotations, positions=positions)
 
+    def scaled(self, scale: float) -> "Skeleton":
+        """The same joints with all bones so many times as long."""
+        ends = tuple((joint, (scale * x, scale * y, scale * z)) for joint, (x, y, z) in self.ends)
+        return replace(self, positions=scale * self.positions, ends=ends)
+
     def aligned(self) -> "Skeleton":
         """The same bind pose with every frame along the axes of the world, so that it is where all rotations are zero."""
         identity = torch.eye(3, dtype=self.rotations.dtype).expand_as(self.rotations)

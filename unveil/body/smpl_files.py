@@ -14,6 +14,7 @@ from unveil.body.arrays import SHAPES, BodyArrays
 from unveil.body.joints import GENDERS, JOINTS, PARENTS, find_gender
 from unveil.body.parametric import Body
 from unveil.core.errors import DataError
+from unveil.core.files import new_file
 
 _GENDER_IN_NAME = {
     "male": re.compile(r"(?<![a-z])(?:male|m)(?![a-z])"),
@@ -81,7 +82,8 @@ def save_body(body: Body, path: str | os.PathLike[str]) -> Path:
         if body.pose_directions is not None:
             vertices = len(arrays[f"{gender}.template"])
             arrays[f"{gender}.pose_directions"] = body.pose_directions[row].T.reshape(vertices, 3, -1).cpu().numpy()
-    np.savez_compressed(place, allow_pickle=False, **arrays)
+    with new_file(place, force=True) as file, file.open("wb") as opened:
+        np.savez_compressed(opened, allow_pickle=False, **arrays)
     return place
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unveil.body.character import vertex_normals
 from unveil.core.errors import DataError, ShapeError
+from unveil.core.files import new_file
 
 SURFACES = (".obj", ".ply")
 """What a surface is written as."""
@@ -29,17 +30,23 @@ def write_surface(vertices: Tensor, faces: Tensor, path: str | os.PathLike[str])
         ShapeError: the arguments have other shapes.
     """
     place = Path(path).expanduser()
+    if place.suffix.lower() not in SURFACES:
+        raise DataError(f"'{path}': a surface is written as {' or '.join(SURFACES)}.")
+    data = surface_bytes(vertices, faces, place.suffix.lower())
+    with new_file(place, force=True) as file:
+        file.write_bytes(data)
+    return place
+
+
+def surface_bytes(vertices: Tensor, faces: Tensor, kind: str) -> bytes:
+    """What `write_surface` writes of vertices (V, 3) and faces (F, 3) in a file of a kind, one of `SURFACES`."""
     if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
         raise ShapeError(
             f"A surface needs vertices (V, 3) and faces (F, 3); got {tuple(vertices.shape)}, {tuple(faces.shape)}."
         )
-    if place.suffix.lower() not in SURFACES:
-        raise DataError(f"'{path}': a surface is written as {' or '.join(SURFACES)}.")
     skin = vertices.detach().cpu().float()
     normals, corners = vertex_normals(skin, faces.cpu()).numpy(), faces.cpu().numpy()
-    write = _obj if place.suffix.lower() == ".obj" else _ply
-    place.write_bytes(write(skin.numpy(), normals, corners))
-    return place
+    return (_obj if kind == ".obj" else _ply)(skin.numpy(), normals, corners)
 
 
 def _obj(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> bytes:

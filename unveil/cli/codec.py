@@ -1,6 +1,5 @@
 """`unveil codec`: pictures into small files and back, with a classical codec."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +7,9 @@ from typing import Annotated
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Force, Seed, check_new
+from unveil.cli.options import Force, JsonOut, Seed, check_json
 from unveil.codecs.headers import SUFFIX
+from unveil.core.json_file import write_json
 from unveil.tasks.codec import LOSSLESS, Coded, describe
 from unveil.tasks.codec import decode as decode_task
 from unveil.tasks.codec import encode as encode_task
@@ -92,15 +92,14 @@ def evaluate(
     plain: Plain = False,
     alone: Annotated[bool, typer.Option("--alone", help="Without JPEG and WebP at the same bytes.")] = False,
     drop_alpha: DropAlpha = False,
-    out: Annotated[Path | None, typer.Option(help="Also write the measures here, as JSON.")] = None,
+    out: JsonOut = None,
     force: Force = False,
 ) -> None:
     """Measure a codec on pictures, beside JPEG and WebP at the same bytes."""
     from unveil.tasks.codec_quality import PEERS, Quality
     from unveil.tasks.codec_quality import evaluate as evaluate_task
 
-    if out is not None:
-        check_new(out, force)
+    check_json(out, force)
     peers = () if alone else PEERS
     found: list[Quality] = evaluate_task(
         pictures, codec, compress=not plain, peers=peers, drop_alpha=drop_alpha, report=ConsoleReport()
@@ -111,8 +110,7 @@ def evaluate(
         what = "1 picture" if measure.count == 1 else f"{measure.count} pictures"
         stdout().print(f"{name}: {what}; {'; '.join(measure.notes)}", style="dim", markup=False)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps([asdict(quality) for quality in found], indent=2) + "\n", encoding="utf-8")
+        write_json(out, [asdict(quality) for quality in found], force=force, indent=2)
 
 
 def info(

@@ -1,8 +1,11 @@
 """What the user sees: words on standard output, bars and warnings on standard error."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from unveil.tasks.report import Bar, first_process
@@ -38,3 +41,15 @@ class ConsoleReport:
             task = progress.add_task(title, total=None)
 
             yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def resumable(run: Path) -> Iterator[None]:
+    """Where a training in the block is interrupted, say which command goes on with its run, and exit as a shell would."""
+    from unveil.training.interrupt import Interrupted
+
+    try:
+        yield
+    except Interrupted as stop:
+        stderr().print(f"{stop}\nGo on with: unveil train {shlex.quote(str(run))} --resume", markup=False)
+        raise typer.Exit(128 + (stop.signal or 2)) from None

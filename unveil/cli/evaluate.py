@@ -1,14 +1,14 @@
 """`unveil evaluate`: how good are the samples of a run?"""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, check_new
+from unveil.cli.options import Batch, Force, JsonOut, Part, RunArgument, SamplerName, Seed, Steps, check_json
+from unveil.core.json_file import write_json
 from unveil.tasks.figures import METRICS
 from unveil.tasks.report import first_process
 
@@ -23,14 +23,14 @@ def evaluate(
     n: Annotated[
         int | None, typer.Option("-n", help="Samples; as many as real images, up to 5,000, without it.")
     ] = None,
-    split: Annotated[Literal["train", "test", "all"], typer.Option(help="Which part of the real images.")] = "test",
+    split: Part = "test",
     inception: Annotated[Path | None, typer.Option(help="A file with the published Inception weights.")] = None,
     features: Annotated[Path | None, typer.Option(help="The run of a classifier to measure with.")] = None,
     steps: Steps = None,
     sampler: SamplerName = None,
     seed: Seed = 0,
     batch: Batch = 64,
-    out: Annotated[Path | None, typer.Option(help="Also write the measures here, as JSON.")] = None,
+    out: JsonOut = None,
     force: Force = False,
 ) -> None:
     """Draw samples from a run and measure them against real images.
@@ -54,11 +54,9 @@ def evaluate(
         "batch": batch,
     }
     check_evaluation(read_recipe(run), **asked)
-    if out is not None:
-        check_new(out, force)
+    check_json(out, force)
     measures = evaluate_task(run, **asked, report=ConsoleReport())
     for measure in measures:
         stdout().print(str(measure), markup=False)
     if out is not None and first_process():
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps([asdict(measure) for measure in measures], indent=2) + "\n", encoding="utf-8")
+        write_json(out, [asdict(measure) for measure in measures], force=force, indent=2)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from unveil.cli.console import stdout
-from unveil.cli.options import Force, RunArgument, check_new
+from unveil.cli.options import Force, RunArgument
+from unveil.core.files import check_new
 
 
 def export(
@@ -20,6 +21,6 @@ def export(
     from unveil.tasks.run import read_recipe
 
     check_export(read_recipe(run), run)
-    check_new(out, force, folder=True)
+    check_new(out, force, folder=True, option="--out")
     export_task(run, out, force=force)
     stdout().print(f'Exported to {out}. Open it: diffusers.DDPMPipeline.from_pretrained("{out}")', markup=False)

@@ -1,16 +1,16 @@
 """`unveil likelihood`: how likely are these pictures?"""
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Batch, RunArgument, Seed
+from unveil.cli.options import Batch, Force, JsonOut, Part, RunArgument, Seed, check_json
+from unveil.core.json_file import write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from unveil.data.found import Split
 
 
 def likelihood(
@@ -23,7 +23,7 @@ def likelihood(
     exact: Annotated[
         bool, typer.Option("--exact", help="Look in every direction: no scatter, and far slower.")
     ] = False,
-    split: Annotated[str, typer.Option(help="train, test or all: the part of each source.", metavar="PART")] = "all",
+    split: Part = "all",
     ood: Annotated[
         bool,
         typer.Option(
@@ -38,6 +38,8 @@ def likelihood(
     ] = None,
     seed: Seed = 0,
     batch: Batch = 64,
+    out: JsonOut = None,
+    force: Force = False,
 ) -> None:
     """Print the bits per dimension of pictures: few for those that the model expects, many for others."""
     from unveil.data.sources import check_source
@@ -54,13 +56,22 @@ def likelihood(
         check_energies(recipe, n, batch, seed, split=split, shuffle=shuffle)
     else:
         check_likelihood(recipe, n, batch, probes, seed, split=split, shuffle=shuffle)
+    check_json(out, force)
     for source in images:
         check_source(source)
-    loaded, report, part = load(run), ConsoleReport(), cast("Split", split)
-    chosen: dict[str, Any] = {"n": n, "split": part, "seed": seed, "batch": batch, "shuffle": shuffle, "report": report}
+    loaded, report = load(run), ConsoleReport()
+    chosen: dict[str, Any] = {
+        "n": n,
+        "split": split,
+        "seed": seed,
+        "batch": batch,
+        "shuffle": shuffle,
+        "report": report,
+    }
     scores: list[dict[str, Tensor]] = []
+    rows: list[dict[str, Any]] = []
     # All are opened first: nothing is measured where one of them cannot be.
-    opened = [open_pictures(recipe, source=source, split=part, report=report) for source in images]
+    opened = [open_pictures(recipe, source=source, split=split, report=report) for source in images]
     for source, pictures in zip(images, opened, strict=True):
         measure = None
         if by_energy:
@@ -73,11 +84,16 @@ def likelihood(
         for i, values in enumerate(zip(*(column.tolist() for column in scores[-1].values()), strict=True)):
             numbers = "\t".join(f"{value:.4g}" if by_energy else f"{value:.4f}" for value in values)
             print(f"{source}\t{i}\t{numbers}", file=stdout().file)  # rich would turn tabs into spaces
+        rows.append({"source": source} | {name: values.tolist() for name, values in scores[-1].items()})
+        rows[-1] |= {} if measure is None else {"measure": asdict(measure)}
         if measure is not None and measure.count > 1:
             stdout().print(str(measure), markup=False)
     if ood and len(scores) > 1:
         from unveil.metrics import auroc
 
-        for source, found in zip(images[1:], scores[1:], strict=True):
-            areas = ", ".join(f"{auroc(scores[0][name], found[name]):.3f} {name}" for name in found)
-            stdout().print(f"{source} beside {images[0]}: area under the curve {areas}", markup=False)
+        for row, found in zip(rows[1:], scores[1:], strict=True):
+            row["area"] = {name: auroc(scores[0][name], found[name]) for name in found}
+            areas = ", ".join(f"{area:.3f} {name}" for name, area in row["area"].items())
+            stdout().print(f"{row['source']} beside {images[0]}: area under the curve {areas}", markup=False)
+    if out is not None:
+        write_json(out, rows, force=force)

@@ -5,9 +5,11 @@ from typing import Annotated, get_args
 
 import typer
 
-from unveil.core.errors import ConfigError, ExistsError, RunError
+from unveil.core.errors import ConfigError, RunError
+from unveil.core.files import RECIPE_FILE, check_new
+from unveil.data.split import Split
 from unveil.recipes.choices import Sampler
-from unveil.recipes.library import RECIPE_FILE, names
+from unveil.recipes.library import names
 
 
 def _there(run: Path) -> Path:
@@ -25,35 +27,25 @@ Steps = Annotated[int | None, typer.Option(help="Steps of the sampler; the recip
 SamplerName = Annotated[
     str | None, typer.Option(help=f"{', '.join(get_args(Sampler))}; the recipe's without it.", metavar="NAME")
 ]
+Part = Annotated[Split, typer.Option("--split", help="Which part of a source of images.")]
 Seed = Annotated[int, typer.Option(help="Names all that is random.")]
 Batch = Annotated[int, typer.Option(help="How many at a time; it changes the speed only.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is at --out.")]
+JsonOut = Annotated[Path | None, typer.Option("--out", help="Also write the figures here, a .json.", metavar="FILE")]
 
 
-def check_new(out: Path, force: bool, *, folder: bool = False, option: str = "--out") -> None:
-    """Refuse to overwrite what nobody asked to overwrite, before work begins.
-
-    Args:
-        out: where to.
-        force: whether it may be overwritten; the folder of a run never is.
-        folder: whether it is to be a folder, not a file.
-        option: that names it.
+def check_json(out: Path | None, force: bool) -> None:
+    """Refuse a place where figures should not go, before they are measured; None is not wanted.
 
     Raises:
         ExistsError: something is there.
-        ConfigError: it has no name, or would lie in a file.
+        ConfigError: it has no name, or one that ends otherwise, or would lie in a file.
     """
-    if not out.name:
-        raise ConfigError(f"{option} is '{out}', which names nothing new; give it a name.")
-    above = next(place for place in out.absolute().parents if place.exists())
-    if not above.is_dir():
-        raise ConfigError(f"{out} cannot be written: {above.name} is a file, not a folder.")
-    if out.exists() and out.is_dir() != folder:
-        kinds = ("file", "folder")
-        raise ExistsError(f"{out} is a {kinds[out.is_dir()]}; name a {kinds[folder]} with {option}.")
-    check_no_run(out)
-    if not force and out.exists() and (not folder or any(out.iterdir())):
-        raise ExistsError(f"{out} exists; name another {option}, or overwrite it with --force.")
+    if out is None:
+        return
+    if out.suffix.lower() != ".json":
+        raise ConfigError(f"--out is {out}; figures are written as .json.")
+    check_new(out, force, option="--out")
 
 
 def check_picture(path: Path | None, force: bool, option: str = "--show") -> None:
@@ -86,14 +78,14 @@ def check_not_read(written: Path | None, *read: Path | str | None, kind: str = "
         raise ConfigError(f"{written} is {kind} that is read; name another file.")
 
 
-def check_no_run(out: Path) -> None:
-    """Refuse to write into a run.
+def check_apart(out: Path, show: Path | None) -> None:
+    """Refuse one file for what is made and for the picture of it.
 
     Raises:
-        ExistsError: it is the folder of one.
+        ConfigError: both are named alike.
     """
-    if (out / RECIPE_FILE).is_file():
-        raise ExistsError(f"{out} is the folder of a run, and nothing else is put there; name another --out.")
+    if show is not None and show.resolve() == out.resolve():
+        raise ConfigError(f"--out and --show are both {out}; give them a name each.")
 
 
 def read_size(text: str | None) -> tuple[int, int] | None:
@@ -108,3 +100,17 @@ def read_size(text: str | None) -> tuple[int, int] | None:
     if len(sides) > 2 or not all(side.strip().isdecimal() and int(side) > 0 for side in sides):
         raise ConfigError(f"--size is {text!r}; write height and width in pixels, such as 256x640.")
     return int(sides[0]), int(sides[-1])
+
+
+def read_numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    """Read numbers with commas between.
+
+    Raises:
+        ConfigError: something else, of which the option is named.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise ConfigError(f"{option} is {text!r}; write numbers with commas between, such as 1,-0.5.") from None

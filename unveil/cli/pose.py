@@ -1,6 +1,5 @@
 """`unveil pose`: bodies posed by a few effectors, and what belongs to it."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,8 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Force, RunArgument, Seed, check_new, check_not_read, check_picture
+from unveil.cli.options import (
+    Force,
+    JsonOut,
+    RunArgument,
+    Seed,
+    check_json,
+    check_not_read,
+    check_picture,
+    read_numbers,
+    read_size,
+)
 from unveil.core.errors import ConfigError
+from unveil.core.files import check_new
+from unveil.core.json_file import write_json
 from unveil.tasks.pose_character import BODY
 from unveil.tasks.pose_choices import POSES, REFINED, WRITTEN
 
@@ -54,8 +65,10 @@ def solve(
 
     _check(out, WRITTEN, force, show)
     check_not_read(out, effectors)
-    found = solve_task(effectors, run, betas=_numbers(betas), gender=gender, refine=refine, limits=not free)
-    write_pose(found.pose, out, found.body, found.effectors)
+    found = solve_task(
+        effectors, run, betas=read_numbers(betas, "--betas"), gender=gender, refine=refine, limits=not free
+    )
+    write_pose(found.pose, out, found.body, found.effectors, scale=found.scale, floor=found.floor)
     for note in found.notes:
         stdout().print(note, markup=False)
     met = sum(found.reached)
@@ -95,8 +108,7 @@ def shape(
     )
     if out is not None:
         about = {"betas": fit.shape.tolist(), "scale": fit.scale, "gender": fit.gender, "error": fit.error}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        write_json(out, about, force=force)
         stdout().print(f"The shape is in {out}", markup=False)
     if show is not None:
         _draw(found.picture(), show, force)
@@ -159,9 +171,7 @@ def recover(
         stdout().print(f"{number + 1}. {KINDS[kind]} of {JOINTS[joint]}: {1000 * error:.0f} mm", markup=False)
     if out is not None:
         joints = found.pose.joints(found.body)[0][0]
-        out.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(plain_pose(found.pose, found.effectors, joints), indent=1)
-        out.write_text(text + "\n", encoding="utf-8")
+        write_json(out, plain_pose(found.pose, found.effectors, joints), force=force)
         stdout().print(f"The effectors are in {out}", markup=False)
     if show is not None:
         _draw(found.picture(), show, force)
@@ -201,9 +211,9 @@ def estimate(
     check_not_read(show, image)
     if which < 0:
         raise ConfigError(f"--which is {which}; it must be 0 or more.")
-    pixels = None if size is None else parse_size(size)
+    pixels = read_size(size)
     found = estimate_task(
-        given, run, image=image, size=pixels, focal=focal, person=person, gender=gender, betas=_numbers(betas),
+        given, run, image=image, size=pixels, focal=focal, person=person, gender=gender, betas=read_numbers(betas, "--betas"),
         report=ConsoleReport(),
     )  # fmt: skip
     if which >= len(found.estimates):
@@ -229,13 +239,13 @@ def evaluate(
     draws: Annotated[int, typer.Option(help="Of effectors for each pose; published figures have 20 or more.")] = 5,
     refine: Annotated[int, typer.Option(help="Steps of refinement of the second row.")] = REFINED,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Also write the figures here, a .json.", metavar="FILE")] = None,
+    out: JsonOut = None,
     force: Force = False,
 ) -> None:
     """Measure how well poses are found again from some effectors, with and without refinement and without the network."""
     from unveil.tasks.pose_evaluate import evaluate as evaluate_task
 
-    _check(out, (".json",), force, None)
+    check_json(out, force)
     rows = evaluate_task(
         run, data, protocol=protocol, poses=n, draws=draws, refine=refine, seed=seed, report=ConsoleReport()
     )
@@ -247,16 +257,14 @@ def evaluate(
             markup=False,
         )
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1)
-        out.write_text(text + "\n", encoding="utf-8")
+        write_json(out, {name: asdict(row) for name, row in rows.items()}, force=force)
 
 
 def _check(out: Path | None, suffixes: tuple[str, ...], force: bool, show: Path | None) -> None:
     if out is not None:
         if not out.name.lower().endswith(suffixes):
             raise ConfigError(f"--out is {out}; its name must end in {', '.join(suffixes)}.")
-        check_new(out, force)
+        check_new(out, force, option="--out")
     check_picture(show, force)
 
 
@@ -271,25 +279,8 @@ def _draw(picture: "Tensor", show: Path, force: bool) -> None:
     stdout().print(f"The picture is {show}", markup=False)
 
 
-def _numbers(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(word) for word in text.split(","))
-    except ValueError:
-        raise ConfigError(f"--betas is {text!r}; write numbers with commas between, such as 1,-0.5.") from None
-
-
 def _unit(text: str | None) -> str | float | None:
     try:
         return None if text is None else float(text)
     except ValueError:
         return text
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Height and width of a text such as 720x1280."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise ConfigError(f"--size is {text!r}; write height and width with an x between, such as 720x1280.")
-    return int(height), int(width)

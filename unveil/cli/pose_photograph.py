@@ -1,14 +1,15 @@
 """`unveil pose photograph`: a picture of a body, and the points in it."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unveil.cli.console import stdout
-from unveil.cli.options import Force, check_new, check_not_read, check_picture
+from unveil.cli.options import Force, check_not_read, check_picture, read_size
 from unveil.core.errors import ConfigError
+from unveil.core.files import check_new
+from unveil.core.json_file import write_json
 from unveil.tasks.pose_choices import POSES
 from unveil.tasks.pose_photograph import SIZE
 from unveil.tasks.pose_photograph import photograph as photograph_task
@@ -26,23 +27,19 @@ def photograph(
     force: Force = False,
 ) -> None:
     """Draw a body as a camera sees it, with the points that an estimator would have to find."""
-    from unveil.cli.pose import parse_size
-
     check_picture(out, force, "--out")
     if points is not None:
         if points.suffix.lower() != ".json":
             raise ConfigError(f"--points is {points}; its name must end in .json.")
         check_new(points, force, option="--points")
         check_not_read(points, pose)
-    height, width = parse_size(size)
-    taken = photograph_task(pose, frame=frame, turn=turn, size=(height, width))
+    taken = photograph_task(pose, frame=frame, turn=turn, size=read_size(size) or SIZE)
 
     from unveil.data import save_images
 
     save_images(taken.picture[None], out, force=force)
     stdout().print(f"The picture is {out}; its camera's focal length is {taken.focal:.0f} pixels", markup=False)
     if points is not None:
-        points.parent.mkdir(parents=True, exist_ok=True)
         found = {name: [round(number, 2) for number in place] for name, place in taken.points.items()}
-        points.write_text(json.dumps({"points": found}, indent=1) + "\n", encoding="utf-8")
+        write_json(points, {"points": found}, force=force)
         stdout().print(f"{len(found)} points are in {points}", markup=False)

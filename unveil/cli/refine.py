@@ -6,7 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Batch, Force, RunArgument, Seed, check_no_run, check_not_read, check_picture
+from unveil.cli.options import (
+    Batch,
+    Force,
+    RunArgument,
+    Seed,
+    check_apart,
+    check_not_read,
+    check_picture,
+)
 
 
 def refine(
@@ -51,11 +59,11 @@ def refine(
         "keep_size": keep_size,
     }  # fmt: skip
     check_refining(read_recipe(run), **asked)
-    check_no_run(out)
-    check_pictures(out, force)
+    check_pictures(out, force, "--out")
     check_picture(show, force)
+    check_apart(out, show)
     for path in (out, show):
-        check_not_read(path, *images, kind="a picture")
+        check_not_read(path, *images, mask, kind="a picture")
     found = refine_task(run, images, mask=mask, **asked, report=ConsoleReport())
 
     from unveil.data import save_images

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from unveil.cli.console import ConsoleReport, stderr, stdout
-from unveil.cli.options import Force, RunArgument, Seed, check_not_read, check_picture
+from unveil.cli.options import Force, RunArgument, Seed, check_apart, check_not_read, check_picture
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_amount
 from unveil.recipes.choices import Solver
@@ -30,7 +30,9 @@ def restore(
         str | None,
         typer.Option(help=f"{', '.join(get_args(Solver))}; what suits the operator without it.", metavar="NAME"),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Of the solver; its own number without it.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of the solver, if it takes any; its own number without it.")
+    ] = None,
     window: Annotated[
         int | None, typer.Option(help="Work on pieces of so many pixels a side; smaller ones take less memory.")
     ] = None,
@@ -51,17 +53,17 @@ def restore(
 
     measurement = parse(operator)
     recipe = read_recipe(run)
-    check_restoring(recipe, measurement, solver, degrade=degrade, window=window)
+    check_restoring(recipe, measurement, solver, degrade=degrade, window=window, steps=steps)
     if steps is not None and steps < 1:
         raise ConfigError(f"--steps is {steps}; it must be 1 or more.")
     if truth is not None and degrade:
         raise ConfigError("With --degrade IMAGE is the truth; leave one of --degrade and --truth out.")
     for option, path in (("--out", out), ("--show", show)):
         check_picture(path, force, option)
-    if show is not None and show.resolve() == out.resolve():
-        raise ConfigError(f"--out and --show are both {out}; give them a name each.")
+    check_apart(out, show)
     for path in (out, show):
         check_not_read(path, image, truth, kind="the picture")
+        check_not_read(path, *(part.file for part in measurement.parts), kind="the mask or kernel")
     if temperature is not None:
         from unveil.recipes.multires_cnf import MultiResCNFSpec
 
@@ -69,9 +71,7 @@ def restore(
             raise ConfigError("Only a flow draws details at a --temperature; leave it out.")
         check_amount("temperature", temperature)
     report = ConsoleReport()
-    options: dict[str, Any] = (
-        {} if steps is None else {"steps" if solver in ("ddrm", "posterior") else "iterations": steps}
-    )
+    options: dict[str, Any] = {} if steps is None else {"steps": steps}
     if temperature is not None:
         options["temperature"] = temperature
     found = restore_task(

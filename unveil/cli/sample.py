@@ -1,12 +1,13 @@
 """`unveil sample`: pictures from a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from unveil.cli.console import ConsoleReport, stdout
-from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, check_no_run, read_size
+from unveil.cli.options import Batch, Force, RunArgument, SamplerName, Seed, Steps, read_size
 from unveil.core.errors import ConfigError
 from unveil.tasks.report import first_process
 
@@ -33,7 +34,7 @@ def sample(
         float,
         typer.Option(
             help="Scales the noise at the start; below 1 is more cautious. Divides the logits of categorical codes instead; "
-            "0 takes the likeliest."
+            "0 takes the likeliest. Of one picture's model: how rough details are."
         ),
     ] = 1.0,
     size: Annotated[
@@ -46,7 +47,7 @@ def sample(
     stage: Annotated[
         str | None,
         typer.Option(
-            help="Of a Hat Diffusion EBM: stop at its proposal, kernel, one or two; all of them, a row each, with all.",
+            help="Of a Hat Diffusion EBM: stop at its proposal, kernel, one or two; a row for each that is trained with all.",
             metavar="STAGE",
         ),
     ] = None,
@@ -59,7 +60,8 @@ def sample(
     Samples that are points of the plane are drawn as dots on one sheet, and those of video as rows of their frames.
     """
     from unveil.data.writing import check_pictures
-    from unveil.tasks.run import load, read_recipe
+    from unveil.recipes.choices import either
+    from unveil.tasks.run import Run, load, read_recipe
     from unveil.tasks.sample import STAGES, check_sampling, walk_of
     from unveil.tasks.sample import sample as sample_task
 
@@ -74,17 +76,22 @@ def sample(
         "size": read_size(size),
     }
     recipe = read_recipe(run)
-    stages = STAGES if stage == "all" else (stage,)
+    stages: Sequence[str | None] = STAGES if stage == "all" else (stage,)
     for each in stages:
         check_sampling(recipe, n, **asked, stage=each)
-    check_no_run(out)
-    check_pictures(out, force)
+    check_pictures(out, force, "--out")
     points = recipe.data.dimension is not None
     if points and out.suffix.lower() != ".png":
         raise ConfigError(f"--out {out}: samples of this run are points, which are drawn on one sheet; name a .png.")
-    if len(stages) > 1 and (points or out.suffix.lower() != ".png"):
+    if len(stages) > 1 and points:
+        raise ConfigError(
+            f"--stage all draws rows of pictures, and samples of this run are points; take {either(STAGES)}."
+        )
+    if len(stages) > 1 and out.suffix.lower() != ".png":
         raise ConfigError("--stage all draws a sheet with a row of pictures for each stage; name a .png for --out.")
     given = load(run) if len(stages) > 1 else run
+    if isinstance(given, Run):
+        stages = given.model.trained or stages  # of none the first tells what is missing
     drawn = [sample_task(given, n, **asked, stage=each, report=ConsoleReport()) for each in stages]
 
     import torch
@@ -105,4 +112,5 @@ def sample(
         pictures = scatter(x) if points else x if x.ndim == 4 else sheet(x, apart=out.suffix.lower() != ".png")
         columns = n if len(stages) > 1 else None
         save_images(pictures, out, columns=columns, force=force, metadata={"unveil": about, "recipe": dump(recipe)})
-    stdout().print(f"{n} sample is in {out}" if n == 1 else f"{n} samples are in {out}", markup=False)
+    rows = f", a row each of {', '.join(map(str, stages))}" if len(stages) > 1 else ""
+    stdout().print((f"{n} sample is in {out}" if n == 1 else f"{n} samples are in {out}") + rows, markup=False)

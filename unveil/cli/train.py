@@ -1,12 +1,11 @@
 """`unveil train`: a recipe and data become a run."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unveil.cli.console import ConsoleReport, stderr, stdout
+from unveil.cli.console import ConsoleReport, resumable, stderr, stdout
 from unveil.core.errors import ExistsError
 
 
@@ -30,8 +29,8 @@ def train(
 ) -> None:
     """Train a model; everything that belongs to it goes into one folder, its run."""
     from unveil.recipes import dump
+    from unveil.tasks.next_step import next_step
     from unveil.tasks.train import carry_out, check_place, plan
-    from unveil.training.interrupt import Interrupted
 
     planned = plan(
         recipe,
@@ -44,7 +43,7 @@ def train(
         overrides=overrides or (),
         dry_run=dry_run,
     )
-    path, quoted = planned.path, shlex.quote(str(planned.path))
+    path = planned.path
     if dry_run:
         stdout().print(f"# This would be trained in {path}\n{dump(planned.recipe)}", markup=False, end="")
         if planned.first is None:
@@ -55,21 +54,9 @@ def train(
         return
     if resume and planned.first is None:
         stderr().print(f"There is no run at {path} yet, so it is begun.", markup=False)
-    try:
+    with resumable(path):
         run, outcome = carry_out(planned, report=ConsoleReport())
-    except Interrupted as stop:
-        stderr().print(f"{stop}\nGo on with: unveil train {quoted} --resume", markup=False)
-        raise typer.Exit(128 + (stop.signal or 2)) from None
     done = (
         f"Trained in {path}." if outcome.steps else f"{path} was finished already; more --steps would train it further."
     )
-    use = ""
-    if hasattr(run.model, "sample"):
-        use = f" Look at it: unveil sample {quoted} --out samples.png"
-    elif run.recipe.model.kind == "codec":
-        use = f" Use it: unveil codec encode PICTURE --codec {quoted} --out small.uvc"
-    elif run.recipe.model.kind == "pose-ik":
-        use = f" Use it: unveil pose solve --run {quoted} --effectors wishes.json --out pose.glb"
-    elif run.recipe.model.kind == "classifier":
-        use = f" Measure with it: unveil evaluate RUN --features {quoted}"
-    stdout().print(done + use, markup=False)
+    stdout().print(f"{done} {next_step(run.recipe, path)}".rstrip(), markup=False)

@@ -13,11 +13,12 @@ from unveil.cli.options import (
     SamplerName,
     Seed,
     Steps,
-    check_new,
     check_not_read,
     check_picture,
+    read_numbers,
 )  # fmt: skip
 from unveil.core.errors import ConfigError
+from unveil.core.files import check_new
 from unveil.data.writing import check_clip, check_rate, nearest_rate
 from unveil.tasks.video_choices import BATCH, Task
 
@@ -128,26 +129,12 @@ def path(
     check_path(read_recipe(run), frames, start)
     if out.suffix.lower() != ".png":
         raise ConfigError(f"--out {out}: the picture of a path is saved as .png.")
-    check_new(out, force)
+    check_new(out, force, option="--out")
     found = course(run, clip, frames=frames, start=start, number=number, report=ConsoleReport())
     draw(found, out, title=run.name)
     stdout().print(
         f"The path is in {out}; {found.share:.0%} of its spread is in the plane that is shown.", markup=False
     )
-
-
-def read_times(text: str | None, option: str) -> tuple[float, ...] | None:
-    """Read numbers with commas between.
-
-    Raises:
-        ConfigError: something else.
-    """
-    if text is None:
-        return None
-    try:
-        return tuple(float(word) for word in text.split(","))
-    except ValueError:
-        raise ConfigError(f"{option} is {text!r}; write numbers with commas between, such as 10,10.5,12.") from None
 
 
 def _carry_out(
@@ -159,7 +146,7 @@ def _carry_out(
     from unveil.tasks.video_times import check_times, video_at
 
     for name in ("times", "known_times"):
-        options[name] = read_times(options.get(name), f"--{name.replace('_', '-')}")
+        options[name] = read_numbers(options.get(name), f"--{name.replace('_', '-')}")
     recipe = read_recipe(run)
     paths = recipe.model.kind == "ode-video"
     if paths:
@@ -180,7 +167,7 @@ def _carry_out(
         raise ConfigError(f"--fps is {fps}; it must be above 0, and 1000 at most.")
     places = _places(out, options["trajectories"])
     for place in places:
-        check_clip(place, force)
+        check_clip(place, force, "--out")
         if fps is not None:
             check_rate(place, fps)
         check_not_read(place, clip, kind="the clip")

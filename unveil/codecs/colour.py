@@ -9,7 +9,9 @@ Source: Hamilton (1992), JPEG File Interchange Format, version 1.02 (the full ra
 import torch
 from torch import Tensor
 
-RED, GREEN, BLUE = 0.299, 0.587, 0.114
+from unveil.operators import LUMA
+
+RED, GREEN, BLUE = LUMA
 _RED_RANGE, _BLUE_RANGE = 2 - 2 * RED, 2 - 2 * BLUE  # of red - Y and blue - Y, over that of Y
 
 

@@ -1,13 +1,13 @@
 """Codecs as files: tensors and a few words, nothing that could run."""
 
-import secrets
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from unveil.codecs.codec import VERSION, Codec
-from unveil.core.errors import DataError, ExistsError, UnveilError
+from unveil.core.errors import DataError
+from unveil.core.files import new_file
 
 SUFFIX = ".safetensors"
 _FORMAT = "unveil-codec"
@@ -23,8 +23,6 @@ def save_codec(codec: Codec, path: str | Path, *, force: bool = False) -> Path:
         UnveilError: it cannot be written.
     """
     path = Path(path).expanduser()
-    if path.is_dir() or (path.exists() and not force):
-        raise ExistsError(f"'{path}' exists already; choose another name, or overwrite it with force.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in codec.state_dict().items()}
     words = {
         "format": _FORMAT,
@@ -32,16 +30,8 @@ def save_codec(codec: Codec, path: str | Path, *, force: bool = False) -> Path:
         "name": codec.layout.name,
         "sha256": codec.fingerprint,
     }
-    temporary = path.with_name(f".unveil-{secrets.token_hex(6)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(save(tensors, metadata=words))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UnveilError(f"'{path}' cannot be written: {error.strerror or error}.") from None
+    with new_file(path, force) as file:
+        file.write_bytes(save(tensors, metadata=words))
     return path
 
 

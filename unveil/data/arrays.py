@@ -18,9 +18,11 @@ import torch
 from torch.nn import functional as F
 
 from unveil.core.errors import DataError
-from unveil.data.folders import reason, shown
-from unveil.data.found import Block, Found, Split, class_numbers
+from unveil.core.files import reason, shown
+from unveil.data.found import Block, Found, class_numbers
 from unveil.data.framing import Frame
+from unveil.data.split import Split
+from unveil.operators import LUMA
 
 _TRAIN = ("train_images", "x_train", "images_train", "images", "image", "x", "data", "frames", "arr_0")
 _TRAIN_LABELS = ("train_labels", "y_train", "labels_train", "labels", "label", "y", "targets", "target")
@@ -194,7 +196,7 @@ def reframe(block: Block, frame: Frame, channels: int | None, where: str) -> Blo
     if channels is not None and x.shape[1] not in (1, 3, channels):
         raise DataError(f"The pictures of {where} have {x.shape[1]} channels, which cannot become {channels}.")
     if channels == 1 and x.shape[1] == 3:
-        weights = np.array([0.299, 0.587, 0.114], np.float32)
+        weights = np.array(LUMA, np.float32)
         grey = np.concatenate([np.tensordot(x[i : i + _CHUNK], weights, (1, 0)) for i in range(0, len(x), _CHUNK)])
         x = (grey if levels is None else grey.round().astype(np.uint8))[:, None]
     tall, wide = frame.resampled(x.shape[2], x.shape[3], f"Each picture of {where}")

@@ -24,9 +24,9 @@ from PIL import Image
 
 from unveil.core.cache import cache_root
 from unveil.core.errors import DataError, UnveilError
+from unveil.core.files import reason, shown
 from unveil.core.protocols import Progress
 from unveil.data.decoding import UnreadableError, decode
-from unveil.data.folders import reason, shown
 from unveil.data.found import Encoded
 from unveil.data.framing import Frame
 from unveil.data.store import Pictures, digest

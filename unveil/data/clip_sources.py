@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from unveil.core.errors import DataError
+from unveil.core.files import shown
 from unveil.data.arrays import as_block, readable
 from unveil.data.clips import Animation, ArrayClip, Clip, FolderClip, check_fps
 from unveil.data.decoding import UnreadableError
 from unveil.data.files import as_encoded
-from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, in_parts, shown, walk
+from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, in_parts, walk
 from unveil.data.sources import Source
 from unveil.data.video_file import VideoFile
 

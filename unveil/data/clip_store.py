@@ -22,12 +22,12 @@ from PIL import Image
 
 from unveil.core.cache import cache_root
 from unveil.core.errors import DataError, UnveilError
+from unveil.core.files import reason, shown
 from unveil.core.protocols import Progress
 from unveil.data.cache import kept, renamed
 from unveil.data.clip_sources import FoundClips
 from unveil.data.clips import ArrayClip, Clip
 from unveil.data.decoding import UnreadableError, framed
-from unveil.data.folders import reason, shown
 from unveil.data.framing import Frame
 from unveil.data.store import digest
 

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from unveil.core.errors import DataError
+from unveil.core.files import reason, shown
 from unveil.data.decoding import UnreadableError, decode, flatten
-from unveil.data.folders import reason, shown
 from unveil.data.framing import Frame
 from unveil.data.store import digest
 

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
-from unveil.data.folders import reason, shown
+from unveil.core.files import reason, shown
 from unveil.data.framing import Frame
 
 _UPRIGHT = {  # what turns a picture of each EXIF orientation upright; from 5 on height and width change places

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from unveil.core.errors import DataError
-from unveil.data.folders import list_folder, shown
+from unveil.core.files import shown
+from unveil.data.folders import list_folder
 from unveil.data.found import Block, Encoded, Found
 from unveil.data.sources import PHOTOS
 from unveil.data.store import digest

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.errors import DataError
+from unveil.core.files import reason, shown
 
 SUFFIXES = frozenset({
     ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga",
@@ -18,18 +19,6 @@ VIDEO = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".og
 ANIMATED = frozenset({".apng", ".gif"})
 ARRAYS = frozenset({".npy", ".npz"})
 _HELD_OUT = ("test", "val", "valid", "validation")
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """Write a path so that it can be printed: what is not printable (nor text at all) is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fspath(path))
-
-
-def reason(error: BaseException) -> str:
-    """Say in a few words why a file could not be read or written."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    text = text.strip().rstrip(".") or type(error).__name__
-    return text[0].lower() + text[1:] if text[:2].istitle() else text
 
 
 def walk(

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from unveil.core.errors import DataError
-
-Split = Literal["train", "test", "all"]
 
 
 @dataclass(frozen=True, eq=False)

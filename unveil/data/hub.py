@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from unveil.core.errors import DataError
-from unveil.data.folders import reason, shown
-from unveil.data.found import Encoded, Found, Split
+from unveil.core.files import reason, shown
+from unveil.data.found import Encoded, Found
+from unveil.data.split import Split
 from unveil.data.store import digest
 
 _HELD_OUT = ("test", "validation", "val")

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from unveil.core.errors import DataError
-from unveil.data.folders import reason, shown
-from unveil.data.found import Block, Found, Split, class_numbers
+from unveil.core.files import reason, shown
+from unveil.data.found import Block, Found, class_numbers
 from unveil.data.sources import IDX
+from unveil.data.split import Split
 
 _UINT8 = 8
 

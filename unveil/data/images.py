@@ -4,25 +4,26 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import shown
 from unveil.core.protocols import Progress
 from unveil.data.arrays import as_block, read_archive, read_array, reframe
 from unveil.data.cache import decode_all
 from unveil.data.dataset import Images
 from unveil.data.decoding import check_channels
 from unveil.data.files import as_encoded, photo_file, read_digits, read_folder, read_photos
-from unveil.data.folders import ARRAYS, VIDEO, shown, walk
-from unveil.data.found import Block, Found, Split, held_out_fifth
+from unveil.data.folders import ARRAYS, VIDEO, walk
+from unveil.data.found import Block, Found, held_out_fifth
 from unveil.data.framing import Crop, Frame
 from unveil.data.hub import read_hub
 from unveil.data.idx import read_pairs
 from unveil.data.sources import Source, check_source
+from unveil.data.split import Split, check_split
 from unveil.data.store import Pictures, digest
 
 _EPOCH = 1000  # a few pictures stand for about this many random crops
@@ -75,8 +76,7 @@ def open_images(
         ConfigError: an option has no meaning.
     """
     check_channels(channels)
-    if split not in get_args(Split):
-        raise ConfigError(f"split {split!r} is not known; take train, test or all.")
+    check_split(split)
     for option, value in (("limit", limit), ("crops", crops)):
         if value is not None and value < 1:
             raise ConfigError(f"{option}={value} cannot be; give at least 1.")

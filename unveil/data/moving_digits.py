@@ -18,9 +18,9 @@ from torch import Tensor
 from unveil.core.errors import ConfigError, DataError
 from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness, Streams
-from unveil.data.found import Split
 from unveil.data.images import open_images
 from unveil.data.places import Index, checked_places
+from unveil.data.split import Split
 from unveil.data.store import digest
 
 Walls = Literal["chance", "mirror"]

@@ -9,11 +9,12 @@ import numpy as np
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import shown
 from unveil.core.numbers import check_whole
 from unveil.core.random import Randomness
 from unveil.data.decoding import inspect_image, load_image
 from unveil.data.files import photo_file
-from unveil.data.folders import shown, walk
+from unveil.data.folders import walk
 from unveil.data.images import open_images
 from unveil.data.masks import painted
 from unveil.data.sources import PHOTOS, Source, check_source

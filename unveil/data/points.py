@@ -9,9 +9,9 @@ from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
 from unveil.core.random import Randomness, Streams, rand, randn
-from unveil.data.found import Split
 from unveil.data.places import Index, checked_places
 from unveil.data.sources import POINTS
+from unveil.data.split import Split
 from unveil.data.store import digest
 
 

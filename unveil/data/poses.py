@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,14 +13,16 @@ from torch import Tensor
 from unveil.body import GENDERS, JOINTS, Body, BodyMotion, Motion, read_amass, read_bvh
 from unveil.body.retargeting import retarget
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import reason, shown
 from unveil.core.numbers import check_whole
 from unveil.core.protocols import Progress
 from unveil.core.random import Randomness
-from unveil.data.folders import reason, shown, walk
-from unveil.data.found import Split, held_out_fifth
+from unveil.data.folders import walk
+from unveil.data.found import held_out_fifth
 from unveil.data.places import Index, checked_places
 from unveil.data.random_poses import TESTING, TRAINING, RandomPoses
 from unveil.data.sources import MOTIONS, check_source
+from unveil.data.split import Split, check_split
 from unveil.data.store import digest
 from unveil.geometry import matrix_from_6d, matrix_to_6d
 
@@ -106,8 +108,7 @@ def open_poses(
         DataError: there is nothing of the kind, or nothing of the split.
         ConfigError: another split, or numbers that cannot be.
     """
-    if split not in get_args(Split):
-        raise ConfigError(f"split {split!r} is not known; take train, test or all.")
+    check_split(split)
     if not 0 < fps < float("inf"):
         raise ConfigError(f"fps is {fps}; it must be a positive number of frames per second.")
     if limit is not None:

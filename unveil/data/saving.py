@@ -15,8 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError, DivergenceError, ShapeError
-from unveil.data.folders import shown
-from unveil.data.writing import MARK, beside, check_pictures, is_ours, new_file, unwritable
+from unveil.core.files import beside, new_file, shown, unwritable
+from unveil.data.writing import MARK, check_pictures, is_ours
 
 _CELL = 64  # pixels that a small picture is enlarged to, about
 _WHITE = 255

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from unveil.core.errors import DataError, MissingDependencyError
-from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, reason, shown, walk
+from unveil.core.files import reason, shown
+from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, walk
 
 POINTS = ("eight-gaussians",)
 MOVING = "moving-digits"

@@ -16,15 +16,15 @@ from PIL.GifImagePlugin import getdata, getheader
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError, ShapeError
+from unveil.core.files import new_file, reason, shown
 from unveil.core.numbers import check_whole
 from unveil.data.clip_sources import find_clips
 from unveil.data.clips import FPS, Clip, take
 from unveil.data.decoding import UnreadableError
-from unveil.data.folders import reason, shown
 from unveil.data.saving import as_image, save_images, to_uint8
 from unveil.data.sources import check_source
 from unveil.data.video_file import load_av
-from unveil.data.writing import check_clip, check_rate, new_file
+from unveil.data.writing import check_clip, check_rate
 
 _ENCODERS = {
     ".mp4": ("mp4", "libx264", "yuv420p", {"crf": "16", "preset": "medium"}),

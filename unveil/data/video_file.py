@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from unveil.core.files import reason, shown
 from unveil.data.clips import check_fps, some_bytes
 from unveil.data.decoding import UnreadableError
-from unveil.data.folders import reason, shown
 from unveil.data.writing import need_av
 
 _HIDDEN = ("vp8",)  # holds packets that are never shown, so that only decoding tells how many frames there are

@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import get_args
 
 import numpy as np
 import torch
@@ -18,11 +17,12 @@ from unveil.core.random import Randomness, Streams, rand
 from unveil.data.clip_sources import FoundClips, Item, clips_of_array, find_clips
 from unveil.data.clip_store import About, ClipStore, store_clips
 from unveil.data.decoding import check_channels
-from unveil.data.found import Split, held_out_fifth
+from unveil.data.found import held_out_fifth
 from unveil.data.framing import Crop, Frame
 from unveil.data.moving_digits import MovingDigits, Walls, open_moving_digits
 from unveil.data.places import Index, checked_places
 from unveil.data.sources import check_source
+from unveil.data.split import Split, check_split
 from unveil.data.store import digest
 
 _EPOCH = 1000  # a few clips stand for about this many windows
@@ -197,8 +197,7 @@ def open_videos(
         check_whole("stride", number)
     if not strides:
         raise ConfigError("stride is empty; give a whole number, or several to draw from.")
-    if split not in get_args(Split):
-        raise ConfigError(f"split {split!r} is not known; take train, test or all.")
+    check_split(split)
     for option, value in (("limit", limit), ("windows", windows)):
         if value is not None:
             check_whole(option, value)

@@ -1,18 +1,16 @@
-"""Files that are whole or not there, and never take the place of another unasked.
+"""Where pictures and clips may be written, and as what.
 
 The command line asks here before anything heavy is loaded: this file imports the standard library only.
 """
 
 import os
 import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from unveil.core.errors import ConfigError, ExistsError, MissingDependencyError, UnveilError
-from unveil.data.folders import SUFFIXES, reason, shown
+from unveil.core.errors import ConfigError, ExistsError, MissingDependencyError
+from unveil.core.files import check_above, check_new, check_no_run, forced, shown
+from unveil.data.folders import SUFFIXES
 
 CLIPS = (".mp4", ".webm", ".gif", ".npz")
 """What the file of a clip may end in."""
@@ -25,11 +23,12 @@ _NUMBERED = re.compile(r"\d{5,}\.png")
 _BEGINNING = 256  # bytes of a PNG in which the mark lies
 
 
-def check_pictures(path: Path, force: bool) -> None:
+def check_pictures(path: Path, force: bool, option: str | None = None) -> None:
     """Refuse a place where pictures should not go, before they are made.
 
     A file takes the place of another by force only. A folder takes pictures if it is new or empty; by force also if it
-    holds nothing but numbered pictures that were written here, which are replaced. Hidden files are left alone.
+    holds nothing but numbered pictures that were written here, which are replaced. Hidden files are left alone. The option
+    is what names the place on the command line.
 
     Raises:
         ConfigError: it is no place for pictures at all.
@@ -37,20 +36,23 @@ def check_pictures(path: Path, force: bool) -> None:
     """
     if not path.name or path.name.lower() == ".png":
         raise ConfigError(f"'{shown(path)}' is no name to save pictures by; give one, such as samples.png or a folder.")
-    _check_above(path)
+    check_above(path)
     suffix = path.suffix.lower()
     if suffix == ".png":
-        check_file(path, force)
+        check_new(path, force, option=option)
     elif suffix in SUFFIXES and not path.is_dir():
         raise ConfigError(f"'{shown(path)}': pictures are saved as one .png, which loses nothing, or in a folder.")
     elif path.is_dir():
-        _check_folder(path, force)
+        check_no_run(path, option)
+        _check_folder(path, force, option)
     elif path.exists():
         raise ExistsError(f"'{shown(path)}' is a file; name a folder, or a file that ends in .png.")
 
 
-def check_clip(path: Path, force: bool) -> None:
+def check_clip(path: Path, force: bool, option: str | None = None) -> None:
     """Refuse a place where a clip should not go, before it is made: a file that ends as CLIPS do, or a folder of frames.
+
+    The option is what names it on the command line.
 
     Raises:
         ConfigError: no clip can be written under such a name.
@@ -67,10 +69,9 @@ def check_clip(path: Path, force: bool) -> None:
     if suffix in (".mp4", ".webm"):
         need_av()
     if suffix in CLIPS:
-        _check_above(path)
-        check_file(path, force)
+        check_new(path, force, option=option)
     else:
-        check_pictures(path, force)
+        check_pictures(path, force, option)
 
 
 def nearest_rate(path: Path, fps: float) -> float:
@@ -105,25 +106,7 @@ def need_av() -> None:
         )
 
 
-def _check_above(path: Path) -> None:
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise ConfigError(f"'{shown(path)}' cannot be written: {shown(above.name)} is a file, not a folder.")
-
-
-def check_file(path: Path, force: bool) -> None:
-    """Refuse to write over a file unasked, or over a folder.
-
-    Raises:
-        ExistsError: something is there.
-    """
-    if path.is_dir():
-        raise ExistsError(f"'{shown(path)}' is a folder; name a file in it, or remove it.")
-    if path.exists() and not force:
-        raise ExistsError(f"'{shown(path)}' exists already; choose another name, or overwrite it with force.")
-
-
-def _check_folder(path: Path, force: bool) -> None:
+def _check_folder(path: Path, force: bool, option: str | None) -> None:
     held = sorted(name for name in os.listdir(path) if not name.startswith("."))
     foreign = next((name for name in held if not is_ours(path / name)), None)
     if foreign is not None:
@@ -132,7 +115,9 @@ def _check_folder(path: Path, force: bool) -> None:
             "nothing is put beside it; choose another folder."
         )
     if held and not force:
-        raise ExistsError(f"The folder '{shown(path)}' holds pictures; choose another, or replace them with force.")
+        raise ExistsError(
+            f"The folder '{shown(path)}' holds pictures; choose another, or replace them with {forced(option)}."
+        )
 
 
 def is_ours(file: Path) -> bool:
@@ -141,35 +126,3 @@ def is_ours(file: Path) -> bool:
         return False
     with file.open("rb") as opened:
         return "\0".join(MARK).encode() in opened.read(_BEGINNING)
-
-
-@contextmanager
-def new_file(path: Path, force: bool) -> Iterator[Path]:
-    """Name a file to write to, which becomes `path` when the block ends well.
-
-    Raises:
-        ExistsError: `path` is there already, and `force` is false.
-        UnveilError: it cannot be written, as on a full disk; nothing is left behind.
-    """
-    check_file(path, force)
-    temporary = beside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def beside(path: Path) -> Path:
-    """Name something on the same disk that nobody else writes to."""
-    return path.with_name(f".unveil-{secrets.token_hex(6)}")
-
-
-def unwritable(path: Path, error: OSError) -> UnveilError:
-    """Say why something could not be written."""
-    return UnveilError(f"'{shown(path)}' cannot be written: {reason(error)}.")

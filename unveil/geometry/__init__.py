@@ -13,7 +13,6 @@ from unveil.geometry.procrustes import Similarity as Similarity
 from unveil.geometry.procrustes import check_rotations as check_rotations
 from unveil.geometry.procrustes import nearest_rotation as nearest_rotation
 from unveil.geometry.procrustes import procrustes as procrustes
-from unveil.geometry.quaternion import axis_angle_to_quaternion as axis_angle_to_quaternion
 from unveil.geometry.quaternion import matrix_to_quaternion as matrix_to_quaternion
 from unveil.geometry.quaternion import quaternion_to_axis_angle as quaternion_to_axis_angle
 from unveil.geometry.quaternion import quaternion_to_matrix as quaternion_to_matrix

@@ -49,16 +49,6 @@ def quaternion_to_axis_angle(quaternion: Tensor) -> Tensor:
     return factor[..., None] * v
 
 
-def axis_angle_to_quaternion(vector: Tensor) -> Tensor:
-    """Unit quaternions of turns by |vector| radians about vector: (..., 3) -> (..., 4)."""
-    squared = (vector * vector).sum(-1, keepdim=True)
-    small = squared < 1e-8
-    angle = torch.where(small, torch.ones_like(squared), squared).sqrt()
-    sine = torch.where(small, 0.5 - squared / 48, (angle / 2).sin() / angle)
-    cosine = torch.where(small, 1 - squared / 8, (angle / 2).cos())
-    return torch.cat([cosine, sine * vector], -1)
-
-
 def slerp(start: Tensor, end: Tensor, share: Tensor | float) -> Tensor:
     """Go a share of the shortest way between two unit quaternions, at constant speed.
 

@@ -22,7 +22,7 @@ def douglas_rachford(
     sigma_y: float = 0.0,
     lam: float = 5.0,
     alpha: float = 0.1,
-    iterations: int = 20,
+    steps: int = 20,
     levels: int | Sequence[int] = 1,
     push: float = 0.99,
     clamp: tuple[float, float] | None = None,
@@ -37,8 +37,8 @@ def douglas_rachford(
     With v = (1 - alpha) x + alpha restore(degrade(x)), u = prox(2 v - x) and x <- x + u - v, the two images u and v come
     together; x itself does not come to them. If `restore` is the proximal step of some -log p, alpha is 1 and push is 0,
     they come to the minimum of lam/2 |A x - y|^2 - log p. No such promise holds for a network. Published settings:
-    super-resolution lam 5 to 10, alpha 0.05 to 0.1, 10 to 40 iterations; colour 5, 0.5, 20, with 2 levels; denoising lam
-    from 0.2 down to 0.01 as the noise grows, alpha 0.2, 5 to 10 iterations.
+    super-resolution lam 5 to 10, alpha 0.05 to 0.1, 10 to 40 steps; colour 5, 0.5, 20, with 2 levels; denoising lam
+    from 0.2 down to 0.01 as the noise grows, alpha 0.2, 5 to 10 steps.
 
     Args:
         prior: what is known of images; its lowest levels are used, so of a denoiser make a prior of few levels.
@@ -47,7 +47,7 @@ def douglas_rachford(
         sigma_y: standard deviation of the measurement's noise; only "best" asks for it, `lam` says how far y is trusted.
         lam: weight of the measurement beside the prior, above 0; infinite for u that agree exactly.
         alpha: share of the restored image in v, in (0, 1].
-        iterations: M, walks from level `levels` down to 1.
+        steps: M, walks from level `levels` down to 1.
         levels: T_r, or the levels themselves in the order of a walk.
         push: noise added before restoring, as a share of the level's own; it brings x back to what the prior knows.
         clamp: range to keep v in.
@@ -69,12 +69,12 @@ def douglas_rachford(
     """
     check_measurement(y, sigma_y)
     walk = list(range(levels, 0, -1)) if isinstance(levels, int) else list(levels)
-    _check(len(prior.sigmas), lam, alpha, iterations, walk, push, return_iterate)
-    record, streams = Record(iterations * len(walk), progress, watch), Streams.of(generator, len(y))
+    _check(len(prior.sigmas), lam, alpha, steps, walk, push, return_iterate)
+    record, streams = Record(steps * len(walk), progress, watch), Streams.of(generator, len(y))
     x = first_guess(operator, y, start)
     best = _Best(sigma_y)
     seen = operator.forward(operator.pinv(y)) if return_iterate == "best" else y  # without what A cannot have made
-    for k, level in enumerate(walk * iterations):
+    for k, level in enumerate(walk * steps):
         restored = prior.restore(prior.degrade(x, level, streams, scale=push), level, streams)
         v = torch.lerp(x, restored, alpha)
         if clamp is not None:
@@ -113,15 +113,15 @@ class _Best:
         self.images = torch.where(better.reshape(-1, *(1,) * (u.ndim - 1)), u, self.images)
 
 
-def _check(known: int, lam: float, alpha: float, iterations: int, walk: list[int], push: float, iterate: str) -> None:
+def _check(known: int, lam: float, alpha: float, steps: int, walk: list[int], push: float, iterate: str) -> None:
     if not lam > 0:
         raise ConfigError(f"lam weighs the measurement beside the prior and is above 0; it got {lam}. Published: 5.")
     if not 0 < alpha <= 1:
         raise ConfigError(
             f"alpha is the share of the restored image and lies in (0, 1]; it got {alpha}. Published: 0.1."
         )
-    if iterations < 1:
-        raise ConfigError(f"Douglas-Rachford takes 1 or more iterations; it got {iterations}.")
+    if steps < 1:
+        raise ConfigError(f"Douglas-Rachford takes 1 or more steps; it got {steps}.")
     if not walk or not 1 <= min(walk) <= max(walk) <= known:
         raise ConfigError(f"This prior has the levels 1 to {known}; it was asked for {walk or 'none'}.")
     if not 0 <= push < float("inf"):

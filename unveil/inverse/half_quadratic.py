@@ -19,7 +19,7 @@ def half_quadratic(
     operator: Operator,
     *,
     sigma_y: float = 0.0,
-    iterations: int = 7,
+    steps: int = 7,
     first: float = 0.3,
     last: float | None = None,
     strength: float = 0.35,
@@ -42,7 +42,7 @@ def half_quadratic(
         y: the measurement, (B, ...), as `operator.forward` makes it.
         operator: A.
         sigma_y: standard deviation of the measurement's noise.
-        iterations: K >= 1.
+        steps: K >= 1.
         first: sigma_1, where the geometric descent begins; published 49 of 255 grey levels (0.38) and 8 steps, which
             a beginning at the smoothest explanation shortens.
         last: sigma_K, its end; without one sigma_y, or the prior's lowest level where that is higher.
@@ -69,29 +69,29 @@ def half_quadratic(
     check_measurement(y, sigma_y)
     last = max(sigma_y, prior.sigmas[0]) if last is None else last
     first = max(first, last)
-    _check(iterations, first, last, strength, least_noise, push, return_iterate)
-    record, streams = Record(iterations, progress, watch), Streams.of(generator, len(y))
+    _check(steps, first, last, strength, least_noise, push, return_iterate)
+    record, streams = Record(steps, progress, watch), Streams.of(generator, len(y))
     trusted = max(sigma_y, least_noise)
     v = smoothest(operator, y, sigma_y=trusted) if start is None else first_guess(operator, y, start)
-    for k in range(iterations):
-        sigma = first * (last / first) ** (k / max(iterations - 1, 1))
+    for k in range(steps):
+        sigma = first * (last / first) ** (k / max(steps - 1, 1))
         u = consistent(operator, v, y, sigma**2 / (strength * trusted**2) if trusted else math.inf)
-        level = _nearest(prior, sigma)
+        level = _nearest_in_ratio(prior, sigma)
         v = prior.restore(prior.degrade(u, level, streams, scale=push) if push else u, level, streams)
         record.told(k + 1, v)
     return record.arrived(u if return_iterate == "u" else v)
 
 
-def _nearest(prior: Prior, sigma: float) -> int:
-    """The level whose noise is nearest to sigma, in ratio."""
+def _nearest_in_ratio(prior: Prior, sigma: float) -> int:
+    """The level whose noise is nearest to sigma in ratio, as steps descend; `nearest_level` compares differences."""
     return 1 + min(range(len(prior.sigmas)), key=lambda j: abs(math.log(prior.sigmas[j] / sigma)))
 
 
 def _check(
-    iterations: int, first: float, last: float, strength: float, least_noise: float, push: float, iterate: str
+    steps: int, first: float, last: float, strength: float, least_noise: float, push: float, iterate: str
 ) -> None:
-    if iterations < 1:
-        raise ConfigError(f"Half-quadratic splitting takes 1 or more iterations; it got {iterations}.")
+    if steps < 1:
+        raise ConfigError(f"Half-quadratic splitting takes 1 or more steps; it got {steps}.")
     if not 0 < last <= first < math.inf:
         raise ConfigError(f"Noise levels descend from first to last, both above 0; they got {first} and {last}.")
     if not 0 < strength < math.inf:

@@ -78,7 +78,7 @@ def descent(prior: Prior, steps: int | None, first: int | None = None) -> list[i
 
 
 def nearest_level(prior: Prior, sigma: float) -> int:
-    """The prior's level whose noise is nearest to sigma."""
+    """The prior's level whose noise differs least from sigma."""
     return 1 + min(range(len(prior.sigmas)), key=lambda j: abs(prior.sigmas[j] - sigma))
 
 

@@ -1,7 +1,5 @@
 """Features on disk, each file named by a hash of everything that decides its content."""
 
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -10,6 +8,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unveil.core.cache import cache_root
+from unveil.core.errors import UnveilError
+from unveil.core.files import new_file
 
 
 def cache_folder() -> Path:
@@ -30,14 +30,8 @@ def read_features(path: Path) -> Tensor | None:
 
 def write_features(path: Path, values: Tensor) -> None:
     """Keep features (n, F). The file appears whole or not at all, and a disk that refuses is only warned of."""
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        save_file({"features": values.contiguous()}, temporary)
-        os.replace(temporary, path)
-    except (SafetensorError, OSError) as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        with new_file(path, force=True) as file:
+            save_file({"features": values.contiguous()}, file)
+    except (SafetensorError, OSError, UnveilError) as error:
         warnings.warn(f"The features could not be kept as {path} ({error}); they were only computed.", stacklevel=3)

@@ -5,8 +5,6 @@ from unveil.ode.adaptive import bosh3 as bosh3
 from unveil.ode.adaptive import dopri5 as dopri5
 from unveil.ode.adaptive import rms as rms
 from unveil.ode.divergence import Augmented as Augmented
-from unveil.ode.divergence import exact_divergence as exact_divergence
-from unveil.ode.divergence import hutchinson_divergence as hutchinson_divergence
 from unveil.ode.fixed import euler as euler
 from unveil.ode.fixed import heun as heun
 from unveil.ode.fixed import midpoint as midpoint

@@ -4,7 +4,6 @@ Where gradients are being recorded these can be differentiated once more, as tra
 and keep nothing.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +12,6 @@ from torch import Tensor
 from unveil.core.protocols import Field
 from unveil.core.shapes import mean_per_sample, sum_per_sample
 from unveil.ode.adaptive import rms
-
-Divergence = Callable[[Field, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(field, t, x) -> (dx/dt, its divergence (B,))."""
 
 
 def _opened(x: Tensor, recorded: bool) -> Tensor:
@@ -52,32 +48,6 @@ def _whole(field: Field, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return (velocity, trace, squares) if recorded else (velocity.detach(), trace.detach(), squares.detach())
 
 
-def exact_divergence(field: Field, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The field at states x, (B, ...), and the trace of its Jacobian, (B,): one backward pass a dimension.
-
-    Samples must not influence one another. For up to a few hundred dimensions.
-    """
-    return _whole(field, t, x)[:2]
-
-
-def hutchinson_divergence(probe: Tensor) -> Divergence:
-    """A divergence estimated with one fixed probe v as v' J v: unbiased, one backward pass.
-
-    The probe is drawn once per solve, not once per evaluation, or the solver would face noise.
-
-    Args:
-        probe: (B, ...), independent entries of mean 0 and variance 1.
-
-    Source: Grathwohl et al. (2019), arXiv:1810.01367, section 3.1.
-    """
-
-    def divergence(field: Field, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        velocity, row = _along(field, t, x, probe)
-        return velocity, sum_per_sample(row * probe)
-
-    return divergence
-
-
 @dataclass(frozen=True)
 class Augmented:
     """The field of a state that carries its log-density with it, and how straight its path is.
@@ -88,7 +58,9 @@ class Augmented:
     Args:
         field: (t, x) -> dx/dt on (B, *shape).
         shape: of one sample.
-        probe: Hutchinson's, (B, *shape), kept for the whole solve; without one the divergence is exact.
+        probe: Hutchinson's, (B, *shape), independent entries of mean 0 and variance 1: v' J v is the divergence on average,
+            at one backward pass. It is kept for the whole solve, which would face noise otherwise. Without one the
+            divergence is exact, at one backward pass a number; samples must not influence one another.
         regularised: carry the two integrals too.
 
     Source: Grathwohl et al. (2019), arXiv:1810.01367; Finlay et al. (2020), arXiv:2002.02798, for the integrals.

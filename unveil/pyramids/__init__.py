@@ -7,4 +7,3 @@ from unveil.pyramids.scales import image_pyramid as image_pyramid
 from unveil.pyramids.scales import scale_sizes as scale_sizes
 from unveil.pyramids.scales import scaled_sizes as scaled_sizes
 from unveil.pyramids.volume_preserving import PatchTransform as PatchTransform
-from unveil.pyramids.volume_preserving import unimodular_matrix as unimodular_matrix

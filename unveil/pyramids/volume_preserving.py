@@ -92,23 +92,3 @@ class PatchTransform:
         patches = torch.stack([upper + across, upper - across, lower + along, lower - along], 2)  # a b c d
         grid = patches.unflatten(2, (2, 2)).permute(0, 1, 4, 2, 5, 3)
         return grid.reshape(batch, channels, 2 * height, 2 * width)
-
-
-def unimodular_matrix(n: int) -> Tensor:
-    """A map of n numbers to n - 1 details and their mean, of determinant 1 or -1, (n, n), float64.
-
-    The details are orthogonal to each other and to the constant, all of one weight, which is the only one that gives this
-    determinant: 2 for an axis, 3 for the colours of a pixel, 4 for a patch, 8 for a patch of two frames.
-
-    Raises:
-        ConfigError: fewer than two numbers.
-    """
-    if n < 2:
-        raise ConfigError(f"{n} numbers cannot be split into their mean and details; 2 or more can.")
-    rows = torch.zeros(n, n, dtype=torch.float64)
-    for k in range(1, n):  # Helmert's directions: the first k numbers against the next
-        rows[k - 1, :k] = 1.0
-        rows[k - 1, k] = -k
-        rows[k - 1] *= n ** (1 / (2 * (n - 1))) / math.sqrt(k * (k + 1))
-    rows[-1] = 1 / n
-    return rows

@@ -9,12 +9,12 @@ from torch import nn
 from unveil.core.errors import ConfigError
 from unveil.core.protocols import Progress
 from unveil.data import Images, check_source, open_images
-from unveil.data.found import Split
 from unveil.data.moving_digits import MovingDigits
 from unveil.data.photograph import Photograph
 from unveil.data.points import Points, open_points
 from unveil.data.poses import Poses
 from unveil.data.random_poses import RandomPoses
+from unveil.data.split import Split
 from unveil.data.videos import Videos
 from unveil.models.classifier import FeatureClassifier
 from unveil.models.diffusion import Diffusion
@@ -24,7 +24,7 @@ from unveil.recipes.build_distillation import build_distilled
 from unveil.recipes.build_hat import build_hat
 from unveil.recipes.build_multires_cnf import build_multires_cnf
 from unveil.recipes.build_ode_video import build_ode_video
-from unveil.recipes.build_parts import build_covariance, build_network, build_schedule
+from unveil.recipes.build_parts import FEWER, build_covariance, build_network, build_schedule, check_sides
 from unveil.recipes.build_pose import build_pose_ik, build_poses
 from unveil.recipes.build_restoration import build_denoiser, build_restoration
 from unveil.recipes.build_single_image import build_photograph, build_single_image
@@ -159,11 +159,7 @@ def build_diffusion(spec: DiffusionSpec, shape: Sequence[int], classes: int | No
         )
     known = classes if spec.labels else None
     network = build_network(spec.network, shape[0], known)
-    if shape[1] % network.divisor or shape[2] % network.divisor:
-        raise ConfigError(
-            f"Images of {shape[1]} x {shape[2]} do not fit a network with {len(spec.network.mult)} levels, which takes "
-            f"sides that are multiples of {network.divisor}; change data.size, or give model.network.mult fewer levels."
-        )
+    check_sides(f"a network with {len(spec.network.mult)} levels", shape[1:], network.divisor, FEWER)
     return Diffusion(
         network,
         build_schedule(spec.schedule),

@@ -11,7 +11,7 @@ from unveil.models.hat_ebm import Chain, HatEBM, LatentMove, Lengths, Objective
 from unveil.networks.energy import ImageEnergy
 from unveil.networks.plane import PointDenoiser, PointEnergy, PointProposal
 from unveil.networks.proposal import Proposal
-from unveil.recipes.build_parts import build_network, build_schedule
+from unveil.recipes.build_parts import build_network, build_schedule, check_sides
 from unveil.recipes.hat import (
     HatSpec,
     ImageEnergySpec,
@@ -58,7 +58,7 @@ def _denoiser(spec: HatSpec, shape: Sequence[int]) -> nn.Module:
             return PointDenoiser(shape[0], hidden=hidden)
         case UNetSpec() as network:
             made = build_network(network, shape[0])
-            _check_sides("network", shape, made.divisor)
+            check_sides("model.network", shape[1:], made.divisor, "let it halve them less often")
             return made
 
 
@@ -76,13 +76,5 @@ def _energy(spec: HatSpec, shape: Sequence[int]) -> nn.Module:
             return PointEnergy(shape[0], hidden=hidden, zoom=zoom)
         case ImageEnergySpec() as energy:
             made = ImageEnergy(shape[0], **energy.model_dump(exclude={"kind"}))
-            _check_sides("energy", shape, made.divisor)
+            check_sides("model.energy", shape[1:], made.divisor, "let it halve them less often")
             return made
-
-
-def _check_sides(name: str, shape: Sequence[int], divisor: int) -> None:
-    if shape[1] % divisor or shape[2] % divisor:
-        raise ConfigError(
-            f"Images of {shape[1]} x {shape[2]} do not fit model.{name}, which takes sides that are multiples of {divisor}; "
-            "change data.size, or let it halve them less often."
-        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from unveil.core.errors import ConfigError
 from unveil.core.protocols import Covariance, Schedule
 from unveil.covariance import Identity, free_field
 from unveil.networks.unet import UNet
@@ -17,6 +18,23 @@ from unveil.recipes.parts import (
     UNetSpec,
 )
 from unveil.schedules import Discrete, GeometricVE, LinearVP
+
+FEWER = "give model.network.mult fewer levels"
+"""What to do where a U-net halves sides too often."""
+
+
+def check_sides(what: str, sides: Sequence[int], divisor: int, remedy: str) -> None:
+    """Refuse a height and a width that a network cannot halve as often as it does.
+
+    Raises:
+        ConfigError: a side is no multiple of `divisor`; `remedy` is what to do beside changing data.size.
+    """
+    height, width = sides
+    if height % divisor or width % divisor:
+        raise ConfigError(
+            f"{height} x {width} pixels do not fit {what}, which takes sides that are multiples of {divisor}; change "
+            f"data.size, or {remedy}."
+        )
 
 
 def build_network(spec: UNetSpec, channels: int, classes: int | None = None, *, outputs: int | None = None) -> UNet:

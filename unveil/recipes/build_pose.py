@@ -6,9 +6,9 @@ from pathlib import Path
 from unveil.body import Body, load_body
 from unveil.core.errors import ConfigError
 from unveil.core.protocols import Progress
-from unveil.data.found import Split
 from unveil.data.poses import Poses, open_poses
 from unveil.data.random_poses import RandomPoses
+from unveil.data.split import Split
 from unveil.models.pose_ik import Learning, PoseIK
 from unveil.networks.pose_net import PoseNet
 from unveil.recipes.pose import PoseIKSpec

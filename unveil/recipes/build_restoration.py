@@ -23,6 +23,7 @@ from unveil.networks.bias_free import BiasFreeUNet
 from unveil.networks.discriminator import Discriminator
 from unveil.networks.generator import Generator
 from unveil.networks.points import PointDiscriminator, PointGenerator
+from unveil.recipes.build_parts import check_sides
 from unveil.recipes.restoration import (
     BlindDenoiserSpec,
     CriticSpec,
@@ -102,7 +103,7 @@ def build_generator(spec: RestorationSpec, shape: Sequence[int], steps: int) -> 
             return PointGenerator(shape[0], steps=steps, latent=latent, hidden=hidden)
         case GeneratorSpec() as network:
             generator = Generator(shape[0], **network.model_dump(exclude={"kind"}))
-            _check_sides("generator", shape, generator.divisor)
+            check_sides("the generator", shape[1:], generator.divisor, "give its mult fewer levels")
             return generator
 
 
@@ -113,7 +114,7 @@ def build_critic(spec: CriticSpec, shape: Sequence[int], steps: int) -> nn.Modul
             return PointDiscriminator(shape[0], steps=steps, hidden=hidden)
         case DiscriminatorSpec():
             critic = Discriminator(shape[0], **spec.model_dump(exclude={"kind"}))
-            _check_sides("discriminator", shape, critic.divisor)
+            check_sides("the discriminator", shape[1:], critic.divisor, "give its mult fewer levels")
             return critic
 
 
@@ -146,11 +147,3 @@ def build_prior(spec: LearnedPriorSpec, shape: Sequence[int], degradation: Degra
             )
         case MMSESpec():
             return MMSE()
-
-
-def _check_sides(name: str, shape: Sequence[int], divisor: int) -> None:
-    if shape[1] % divisor or shape[2] % divisor:
-        raise ConfigError(
-            f"Images of {shape[1]} x {shape[2]} do not fit a {name} that takes sides that are multiples of {divisor}; change "
-            "data.size, or give its mult fewer levels."
-        )

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from unveil.core.errors import ConfigError
 from unveil.core.protocols import Progress
-from unveil.data.found import Split
 from unveil.data.moving_digits import MovingDigits
 from unveil.data.sources import check_source
+from unveil.data.split import Split
 from unveil.data.videos import Videos, open_videos
 from unveil.models.codec_diffusion import CodeSpace
 from unveil.models.video_diffusion import Layout, VideoDiffusion
 from unveil.networks.video_unet import VideoUNet
 from unveil.recipes.build_codec import build_codec
-from unveil.recipes.build_parts import build_covariance, build_schedule
+from unveil.recipes.build_parts import FEWER, build_covariance, build_schedule, check_sides
 from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.schema import DataSpec
 from unveil.recipes.video import VideoDiffusionSpec
@@ -70,11 +70,8 @@ def build_video_diffusion(spec: VideoDiffusionSpec, shape: Sequence[int]) -> Vid
         labels=layout.levels + 1 if layout.levels else 0,
         **spec.network.model_dump(exclude={"kind"}),
     )
-    if codec is None and any(side % network.divisor for side in sides):
-        raise ConfigError(
-            f"Frames of {sides[0]} x {sides[1]} do not fit a network with {len(spec.network.mult)} levels, which takes sides "
-            f"that are multiples of {network.divisor}; change data.size, or give model.network.mult fewer levels."
-        )
+    if codec is None:
+        check_sides(f"a network with {len(spec.network.mult)} levels", sides, network.divisor, FEWER)
     plane = frame if codec is None else CodeSpace(codec, frame, network.divisor).latent_shape
     return VideoDiffusion(
         network,

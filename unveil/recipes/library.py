@@ -4,9 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from unveil.core.errors import ConfigError
+from unveil.core.files import RECIPE_FILE
 from unveil.recipes.choices import near
-
-RECIPE_FILE = "recipe.yaml"
 
 
 def names() -> list[str]:

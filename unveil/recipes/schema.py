@@ -157,6 +157,7 @@ class Recipe(Spec):
         single = [name for name in ("longest", "shortest", "hole") if getattr(self.data, name) is not None]
         if single and not isinstance(self.model, SingleImageSpec):
             raise ValueError(f"data.{single[0]} is for a model of a single picture; leave it out")
+        _check_heeded(self.model, self.data, self.sampling)
         if isinstance(self.model, CodecDiffusionSpec) and self.sampling.sampler not in CODE_SAMPLERS:
             raise ValueError(
                 f"sampling.sampler is {self.sampling.sampler}, and codes are sampled by {either(CODE_SAMPLERS)}"
@@ -189,3 +190,22 @@ class Recipe(Spec):
                 "model.levels takes frames at several spacings, the first of which is 1; leave data.stride out"
             )
         return self
+
+
+def _check_heeded(model: Any, data: DataSpec, sampling: SamplingSpec) -> None:
+    """Refuse values that would be taken and never read; those that are as usual are what runs write of themselves."""
+    usual = SamplingSpec()
+    if not isinstance(model, DiffusionSpec | VideoDiffusionSpec | CodecDiffusionSpec | DistilledSpec):
+        for name in type(sampling).model_fields:
+            if getattr(sampling, name) != getattr(usual, name):
+                raise ValueError(f"sampling.{name} is for diffusions, and a {model.kind} takes none; leave it out")
+    elif sampling.guidance != usual.guidance and not getattr(model, "labels", False):
+        raise ValueError(
+            f"sampling.guidance is {sampling.guidance:g}, and this model knows no labels that it could follow; leave it out"
+            + (", or train with model.labels=true" if hasattr(model, "labels") else "")
+        )
+    if isinstance(model, SingleImageSpec):
+        plain = DataSpec()
+        for name in ("crop", "resize", "upsample", "flip", "limit"):
+            if getattr(data, name) != getattr(plain, name):
+                raise ValueError(f"data.{name} is for sets of pictures, and this model learns from one; leave it out")

@@ -1,23 +1,20 @@
 """A body of the scene as the bytes of a file."""
 
 import json
-import tempfile
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from torch import Tensor
 
-from unveil.body.amass import write_amass
+from unveil.body.amass import amass_bytes
 from unveil.body.body_motion import BodyMotion
-from unveil.body.bvh.writer import write_bvh
+from unveil.body.bvh.writer import bvh_bytes
 from unveil.body.drawing.figures import BLUE, CLAY, Figure, bones_figure
 from unveil.body.drawing.scene import draw
-from unveil.body.gltf.writer import write_glb
+from unveil.body.gltf.writer import character_bytes
 from unveil.body.motion import Motion
 from unveil.body.parametric import Body
-from unveil.body.skeleton import Skeleton
-from unveil.body.surface_files import write_surface
+from unveil.body.pose_json import PoseRecord
+from unveil.body.surface_files import surface_bytes
 from unveil.core.errors import ConfigError
 from unveil.studio.actors import Actor, Scene
 from unveil.studio.costume import Worn
@@ -44,21 +41,20 @@ def export(actor: Actor, body: Body, kind: str, *, moving: bool = True) -> bytes
         raise ConfigError(f"A body cannot be written as '{kind}'; it can be as {', '.join(FORMATS)}.")
     if kind in ("obj", "ply"):
         surface = _surface(actor, body, actor.worn(body))
-        return _written(f".{kind}", lambda path: write_surface(surface.vertices, surface.faces, path))
+        return surface_bytes(surface.vertices, surface.faces, f".{kind}")
     motion = motion_of(actor if moving else replace(actor, motion=None, keyframes=()))
     if kind == "json":
         return (json.dumps(_plain(actor), indent=1) + "\n").encode()
     if kind == "npz":
-        return _written(".npz", lambda path: write_amass(motion, path, body))
+        return amass_bytes(motion, body)
     own = _skeletal(actor, body, motion)
     if kind == "bvh":
-        return _written(".bvh", lambda path: write_bvh(own.aligned(), path))
+        return bvh_bytes(own.aligned())
     if actor.costume is not None and actor.costume.character is not None:
         character = actor.costume.character
     else:
-        character = body.character(actor.betas, actor.gender)
-        character = replace(character, skeleton=own.skeleton, vertices=actor.scale * character.vertices)
-    return _written(".glb", lambda path: write_glb(character, path, own))
+        character = body.character(actor.betas, actor.gender).scaled(actor.scale)
+    return character_bytes(character, own)
 
 
 def picture(scene: Scene, body: Body, *, height: int = 720, turn: float = 25.0, tilt: float = 8.0) -> Tensor:
@@ -98,26 +94,9 @@ def _skeletal(actor: Actor, body: Body, motion: BodyMotion) -> Motion:
     """The motion of what is written: of the character, or of the body's own skeleton in the size it has in the scene."""
     if actor.costume is not None:
         return actor.costume.driven(body, motion, actor.scale)
-    own = motion.motion(body)
-    skeleton = own.skeleton
-    scaled = Skeleton.at_rest(skeleton.names, skeleton.parents, actor.scale * skeleton.positions)
-    return Motion(scaled, own.rot, actor.scale * own.root, own.fps)
+    return motion.motion(body, actor.scale)
 
 
 def _plain(actor: Actor) -> dict[str, object]:
-    return {
-        "name": actor.name,
-        "gender": actor.gender,
-        "betas": actor.betas.tolist(),
-        "scale": actor.scale,
-        "effectors": [grip.plain() for grip in actor.grips],
-        "pose": {"rotations": actor.pose.rotations[0].tolist(), "pelvis": actor.pose.pelvis[0].tolist()},
-        **actor.labels.plain(actor.scale),
-    }
-
-
-def _written(suffix: str, write: Callable[[Path], object]) -> bytes:
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / f"body{suffix}"
-        write(path)
-        return path.read_bytes()
+    told = PoseRecord.of(actor.pose, [grip.row() for grip in actor.grips], actor.scale)
+    return {"name": actor.name, **told.plain(), **actor.labels.plain(actor.scale)}

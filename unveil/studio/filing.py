@@ -12,13 +12,14 @@ from PIL import Image
 from unveil.body.body_motion import BodyMotion
 from unveil.body.effectors import Pose
 from unveil.body.joints import find_gender
+from unveil.body.pose_json import PoseRecord
 from unveil.core.errors import ConfigError, DataError
 from unveil.studio.actors import WIDEST, Actor, check_scale, check_shape
 from unveil.studio.costume import Costume
 from unveil.studio.exporting import FORMATS, export, picture
 from unveil.studio.fitting import take_person
 from unveil.studio.folder import check_size
-from unveil.studio.grip import read_grips
+from unveil.studio.grip import Grip
 from unveil.studio.labels import Labels
 from unveil.studio.opening import ESTIMATES, MOTIONS, read_json, read_motion, read_picture, suffix_of
 from unveil.studio.people import People, is_motion, is_own, read_people
@@ -50,7 +51,7 @@ def open_file(editor: PoseEditorState, name: str, data: bytes) -> str:
     if suffix in MOTIONS:
         return _open_arrays(editor, name, data)
     if suffix in ESTIMATES:
-        return _open_people(editor, read_people(name, data, suffix, None, editor.body))
+        return _open_people(editor, read_people(name, data, suffix, editor.body))
     if suffix in CHARACTERS:
         return _open_character(editor, name, data)
     if suffix in PICTURES:
@@ -61,7 +62,7 @@ def open_file(editor: PoseEditorState, name: str, data: bytes) -> str:
         editor.replace_scene(read_project(content, editor.body))
         return f"{name}: a project of {len(editor.scene.actors)} bodies."
     if not is_own(content):
-        return _open_people(editor, read_people(name, data, suffix, content, editor.body))
+        return _open_people(editor, read_people(name, data, suffix, editor.body))
     return _open_list(editor, name, content)
 
 
@@ -115,7 +116,7 @@ def _open_arrays(editor: PoseEditorState, name: str, data: bytes) -> str:
         if is_motion(data):
             raise
         try:
-            people = read_people(name, data, ".npz", None, editor.body)
+            people = read_people(name, data, ".npz", editor.body)
         except DataError as why:
             raise DataError(f"{error} Nor is it of an estimator: {why}") from None
         return _open_people(editor, people)
@@ -157,24 +158,22 @@ def _open_character(editor: PoseEditorState, name: str, data: bytes) -> str:
 
 def _open_list(editor: PoseEditorState, name: str, content: Any) -> str:
     """Effectors alone, or a body as `export` writes one as JSON."""
-    body = content if isinstance(content, Mapping) else {"effectors": content}
+    told = PoseRecord.read(content, name)
     try:
-        grips = read_grips(body.get("effectors", []))
-        betas = check_shape(torch.tensor(body["betas"], dtype=torch.float32)) if "betas" in body else None
-        gender = str(body["gender"]) if "gender" in body else None
-        editor.body.rest_joints(torch.zeros(10), gender or editor.actor.gender)  # the body may not have this gender
-        pose = body.get("pose")
-        rotations = None if pose is None else torch.tensor(pose["rotations"], dtype=torch.float32)
-        pelvis = None if pose is None else torch.tensor(pose["pelvis"], dtype=torch.float32)
-        scale = float(body.get("scale", editor.actor.scale))
-        labels = Labels.read(body, check_scale(scale))
+        grips = tuple(map(Grip.of, told.effectors))
+        betas = None if told.betas is None else check_shape(torch.tensor(told.betas))
+        editor.body.rest_joints(
+            torch.zeros(10), told.gender or editor.actor.gender
+        )  # the body may not have this gender
+        scale = check_scale(told.scale or editor.actor.scale)
+        labels = Labels.read(content, scale) if isinstance(content, Mapping) else Labels()
 
         def opened(actor: Actor) -> Actor:
-            found = replace(actor.shaped(betas, gender), grips=grips, scale=scale, residuals=())
+            found = replace(actor.shaped(betas, told.gender), grips=grips, scale=scale, residuals=())
             found = replace(found, labels=labels or actor.labels)
-            if rotations is None or pelvis is None:
+            if told.rotations is None or told.pelvis is None:
                 return editor.solving(found)
-            return replace(found.posed(rotations, pelvis), pose=found.posed(rotations, pelvis).pose.checked())
+            return found.posed(told.rotations, told.pelvis)
 
         editor.desk.repose(opened)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RuntimeError) as error:

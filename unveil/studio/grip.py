@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from unveil.body.effector_lists import KINDS, LOOK_AT, POSITION, ROTATION, read_effectors, write_effector
-from unveil.body.effectors import Effectors
+from unveil.body.effector_lists import KINDS, LOOK_AT, POSITION, ROTATION, Row, read_effectors, write_effector
 from unveil.body.joints import JOINTS, MIRROR
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_amount
@@ -106,8 +105,17 @@ class Grip:
 
     def plain(self) -> dict[str, Any]:
         """The object that stands for it in a JSON file."""
-        item = write_effector(self.kind, self.joint, self.data, self.tolerance, self.weight)
-        return item | ({"floor": True} if self.on_floor else {})
+        return write_effector(self.row())
+
+    def row(self) -> Row:
+        """The same as lists of effectors have it."""
+        return Row(self.kind, self.joint, self.data, self.tolerance, self.weight, self.on_floor)
+
+    @classmethod
+    def of(cls, row: Row) -> "Grip":
+        """The effector of a list."""
+        data = tuple(float(number) for number in row.data)
+        return cls(row.kind, row.joint, data, row.tolerance, row.weight, row.floor)
 
 
 def grip_at(kind: int, joint: int, positions: torch.Tensor, rotations: torch.Tensor) -> Grip:
@@ -133,27 +141,4 @@ def read_grips(items: Sequence[Mapping[str, Any]]) -> tuple[Grip, ...]:
     Raises:
         ConfigError: naming the first that is wrong.
     """
-    floors = [isinstance(item, Mapping) and bool(item.get("floor")) for item in items]
-    bare = [{k: v for k, v in item.items() if k != "floor"} if isinstance(item, Mapping) else item for item in items]
-    if not bare:
-        return ()
-    return tuple(
-        Grip(row.kind, row.joint, tuple(float(number) for number in row.data), row.tolerance, row.weight, floor)
-        for row, floor in zip(read_effectors(bare), floors, strict=True)
-    )
-
-
-def effectors_of(grips: Sequence[Grip], scale: float = 1.0) -> Effectors:
-    """The effectors of one pose, B = 1, of a body that is drawn `scale` times as large as it is."""
-    data = torch.tensor([grip.data for grip in grips], dtype=torch.float64)
-    kind = torch.tensor([grip.kind for grip in grips])
-    data[kind != ROTATION, :3] /= scale
-    tolerance = torch.tensor([grip.tolerance for grip in grips], dtype=torch.float64)
-    tolerance[kind == POSITION] /= scale
-    return Effectors(
-        kind[None],
-        torch.tensor([[grip.joint for grip in grips]]),
-        data.float()[None],
-        tolerance.float()[None],
-        torch.tensor([[grip.weight for grip in grips]], dtype=torch.float32),
-    )
+    return tuple(map(Grip.of, read_effectors(items))) if items else ()

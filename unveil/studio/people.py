@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unveil.body.estimation import Keypoints, PoseEstimate, keypoints_of, read_estimates
-from unveil.body.estimation.files import NO_POSES
+from unveil.body.estimation import Keypoints, PoseEstimate
+from unveil.body.estimation import read_people as read_people_of
 from unveil.body.parametric import Body
-from unveil.core.errors import ConfigError, DataError
+from unveil.core.errors import DataError
 from unveil.studio.opening import from_bytes
 
 MOST = 2000
@@ -41,28 +41,19 @@ def is_motion(data: bytes) -> bool:
         return False
 
 
-def read_people(name: str, data: bytes, suffix: str, content: Any, body: Body) -> People:
+def read_people(name: str, data: bytes, suffix: str, body: Body) -> People:
     """The people of a file.
 
     Args:
         name: of the file.
         data: its bytes.
         suffix: .npz, .pkl or .json.
-        content: of a JSON file.
         body: whose rest pose tells where they are.
 
     Raises:
         DataError: there are none, too many, or it is damaged.
     """
-    try:
-        found: list[Any] = from_bytes(name, data, suffix, lambda path: read_estimates(path, body))
-    except DataError as error:
-        if suffix != ".json" or NO_POSES not in str(error):
-            raise
-        try:
-            found = list(keypoints_of(content))
-        except (ConfigError, TypeError, ValueError, KeyError) as why:
-            raise DataError(f"{name} holds no effectors, pose or points that can be read: {why}") from None
+    found = from_bytes(name, data, suffix, lambda path: read_people_of(path, body))
     if len(found) > MOST:
         raise DataError(f"{name} holds {len(found)} people; up to {MOST} can be chosen from here.")
     return People(name, tuple(found))

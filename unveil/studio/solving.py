@@ -8,9 +8,10 @@ import torch
 from unveil.body.effector_lists import POSITION
 from unveil.body.effectors import Pose, PoseSolver
 from unveil.body.parametric import Body
+from unveil.body.pose_json import effectors_of
 from unveil.body.refinement import refine
 from unveil.studio.actors import Actor
-from unveil.studio.grip import Grip, effectors_of
+from unveil.studio.grip import Grip
 
 DRAGGING, KEEPING = 3, 10
 """Steps of refinement while something is dragged, and for a result to keep."""
@@ -47,7 +48,7 @@ class Solving:
         grips = tuple(grip for grip in actor.grips if grip.weight > 0)
         if not grips:
             return replace(actor, residuals=(0.0,) * len(actor.grips))
-        effectors = effectors_of(self._placed(actor, grips), actor.scale)
+        effectors = effectors_of([grip.row() for grip in self._placed(actor, grips)], actor.scale)
         start = actor.pose if follow == "near" else self.solver.solve(effectors, actor.pose.betas, actor.pose.gender)
         with torch.inference_mode():
             start = Pose(start.rotations.float(), start.pelvis.float(), actor.pose.betas, actor.pose.gender)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from unveil.codecs.headers import MAGIC, SUFFIX, unseal
 from unveil.codecs.names import parse_name
-from unveil.core.errors import ConfigError, DataError, ExistsError, UnveilError
+from unveil.core.errors import ConfigError, DataError, UnveilError
+from unveil.core.files import RECIPE_FILE, check_new, check_no_run, new_file, shown
 from unveil.core.numbers import check_seed, check_whole
-from unveil.data.folders import SUFFIXES, shown, walk
+from unveil.data.folders import SUFFIXES, walk
 from unveil.data.sources import check_source
-from unveil.data.writing import new_file
-from unveil.recipes.library import RECIPE_FILE
 from unveil.tasks.codec_of_run import codec_of_run
 from unveil.tasks.report import Quiet, Report
 
@@ -95,7 +94,7 @@ def fit(
     out = Path(out).expanduser()
     if out.suffix.lower() != ".safetensors":
         raise ConfigError(f"'{shown(out)}': a codec is saved as .safetensors.")
-    _check_new([out], force)
+    check_new(out, force, option="--out")
     source = check_source(data)
 
     from unveil.codecs import fit_codec, save_codec
@@ -327,8 +326,7 @@ def _targets(
     elif out.suffix.lower() in {SUFFIX, *SUFFIXES}:
         raise ConfigError(f"'{shown(out)}': what is written here ends in {' or '.join(single)}; or name a folder.")
     else:
-        if (out / RECIPE_FILE).is_file():
-            raise ExistsError(f"{shown(out)} is the folder of a run, and nothing else is put there; name another.")
+        check_no_run(out, "--out")
         targets = [out / name.with_suffix(suffix) for _, name in listed]
     twice = [target for target, count in Counter(targets).items() if count > 1]
     if twice:
@@ -337,19 +335,9 @@ def _targets(
     for (path, _), target in zip(listed, targets, strict=True):
         if target.exists() and target.samefile(path):
             raise ConfigError(f"'{shown(target)}' is the file that is read; name another.")
-    _check_new(targets, force)
-    return targets
-
-
-def _check_new(targets: Sequence[Path], force: bool) -> None:
     for target in targets:
-        above = next(place for place in target.absolute().parents if place.exists())
-        if not above.is_dir():
-            raise ConfigError(f"'{shown(target)}' cannot be written: {shown(above.name)} is a file, not a folder.")
-        if target.is_dir():
-            raise ExistsError(f"'{shown(target)}' is a folder; name a file.")
-        if target.exists() and not force:
-            raise ExistsError(f"'{shown(target)}' exists already; choose another name, or overwrite it with --force.")
+        check_new(target, force, option="--out")
+    return targets
 
 
 def each_file(

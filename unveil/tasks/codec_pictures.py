@@ -9,11 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from unveil.core.errors import DataError
+from unveil.core.files import reason, shown
 from unveil.core.protocols import Progress
 from unveil.data.decoding import UnreadableError, inspect_image
 from unveil.data.decoding import decode as decode_picture
 from unveil.data.files import read_folder, read_photos
-from unveil.data.folders import reason, shown
 from unveil.data.found import Encoded
 from unveil.data.framing import Frame
 from unveil.data.images import open_images

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from unveil.core.errors import ConfigError
 from unveil.recipes.parts import DiscreteLinearSpec, IdentitySpec, UNetSpec
 from unveil.recipes.schema import DataSpec, DiffusionSpec, Recipe, SamplingSpec, TrainingSpec
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, open_run, recipe_of
 
 if TYPE_CHECKING:
     import torch
@@ -77,12 +77,12 @@ def export(run: Run | str | Path, folder: str | Path, *, label: int | None = Non
         ExistsError: something is there, and `force` is not given.
         RunError: it is not a run.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     spec = check_export(recipe, run.path if isinstance(run, Run) else run)
 
     from unveil.models.diffusers_format import write_diffusers
 
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     assert recipe.data.size is not None
     return write_diffusers(
         folder,

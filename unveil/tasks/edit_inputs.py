@@ -12,6 +12,7 @@ from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.protocols import Progress
 from unveil.data.masks import painted
 from unveil.models.single_image_ebm.editing import blend, changed, match_colours, match_palette, palette, soft_mask
+from unveil.operators import LUMA
 from unveil.pyramids import resize
 from unveil.tasks.edit_tasks import TASKS
 from unveil.tasks.pictures import read_picture
@@ -25,7 +26,6 @@ _AGREED = 0.3
 """Difference, of 2, from which on nothing of the details of a large picture is kept."""
 _ALIKE = 0.35
 """Median difference from the run's picture, in [0, 2], from which a picture is another one."""
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass
@@ -290,7 +290,7 @@ def _in_channels(whole: Tensor, channels: int, name: str, notes: list[str]) -> T
     if channels == 3:
         return whole.expand(3, -1, -1).clone()
     notes.append(f"{name} has colours, which this run of a grey picture does not know; they were left out.")
-    return (whole * torch.tensor(_LUMA).to(whole).view(3, 1, 1)).sum(0, keepdim=True)
+    return (whole * torch.tensor(LUMA).to(whole).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def _size(picture: Tensor) -> str:

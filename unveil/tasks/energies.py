@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 from unveil.core.errors import ConfigError
 from unveil.recipes.hat import HatSpec
 from unveil.recipes.schema import Recipe
+from unveil.tasks.batches import batches
 from unveil.tasks.images import open_pictures
 from unveil.tasks.likelihood import check_which
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, open_run, recipe_of
 from unveil.tasks.sample import BATCH
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unveil.data import Images
-    from unveil.data.found import Split
+    from unveil.data.split import Split
 
 
 def check_energies(
@@ -55,25 +56,23 @@ def energies(
         DataError: the images are missing or damaged.
         RunError: it is not a run.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     check_energies(recipe, n, batch, seed, split=split, shuffle=shuffle)
 
     import torch
 
-    from unveil.core.random import Streams
     from unveil.data.shuffling import shuffle_patches
 
     report = report or Quiet()
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     if isinstance(images, str | Path):
         images = open_pictures(recipe, source=images, split=split, report=report)
     chosen, found = range(len(images) if n is None else min(n, len(images))), []
     with report.bar("energies") as progress, torch.no_grad():
-        for start in range(0, len(chosen), batch):
-            index = chosen[start : start + batch]
-            pixels = images.batch(index)[0]
+        for rows, streams, _ in batches(chosen, batch, seed, progress):
+            pixels = images.batch(rows)[0]
             if shuffle is not None:
-                pixels = shuffle_patches(pixels, shuffle, Streams(seed, index).child(1))
+                pixels = shuffle_patches(pixels, shuffle, streams.child(1))
             found.append(run.model.judge(pixels.to(run.model.device)).cpu())
-            progress(index.stop, len(chosen))
+            progress(rows.stop, len(chosen))
     return torch.cat(found)

@@ -17,7 +17,12 @@ OPTIONS = ("temperature",)
 
 
 def check_enlarging(
-    spec: MultiResCNFSpec, measurement: Measurement, solver: str | None, *, window: int | None = None
+    spec: MultiResCNFSpec,
+    measurement: Measurement,
+    solver: str | None,
+    *,
+    window: int | None = None,
+    steps: int | None = None,
 ) -> None:
     """Refuse what a flow cannot bring back, before torch is loaded.
 
@@ -35,9 +40,11 @@ def check_enlarging(
         raise ConfigError(
             f"This flow of {spec.resolutions} resolutions enlarges {does}; {measurement.text!r} is beyond it."
         )
-    if solver is not None or window is not None:
-        name = "solver" if solver is not None else "window"
-        raise ConfigError(f"A flow draws the details of a whole picture by itself and takes no {name}; leave it out.")
+    for name, given, them in (("solver", solver, "it"), ("window", window, "it"), ("steps", steps, "them")):
+        if given is not None:
+            raise ConfigError(
+                f"A flow draws the details of a whole picture by itself and takes no {name}; leave {them} out."
+            )
 
 
 def enlarge(

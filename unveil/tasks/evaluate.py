@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unveil.core.errors import ConfigError, DataError
-from unveil.data.sources import check_source
+from unveil.core.errors import ConfigError
+from unveil.data.split import Split, check_split
 from unveil.recipes import Recipe
 from unveil.recipes.choices import either
 from unveil.recipes.ode_video import ODEVideoSpec
@@ -14,21 +14,19 @@ from unveil.recipes.single_image import SingleImageSpec
 from unveil.recipes.video import VideoDiffusionSpec
 from unveil.tasks.feature_space import check_space, feature_space
 from unveil.tasks.figures import check_count, check_metrics
-from unveil.tasks.images import absolute, open_data
+from unveil.tasks.images import absolute, known_source, open_data
 from unveil.tasks.likelihood import check_likelihood, likelihood
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, open_run, recipe_of
 from unveil.tasks.sample import BATCH, check_sampling, sample
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unveil.data import Images
-    from unveil.data.found import Split
     from unveil.data.points import Points
     from unveil.metrics import FeatureSpace, Measure
 
-SPLITS = ("train", "test", "all")
 ON_POINTS = ("frechet", "kernel", "pr")
 """Metrics that points have too."""
 MOST = 5000
@@ -43,7 +41,7 @@ def check_evaluation(
     data: str | Path | None = None,
     metrics: Sequence[str] = ("frechet", "kernel", "pr"),
     n: int | None = None,
-    split: "Split" = "test",
+    split: Split = "test",
     inception: str | Path | None = None,
     features: Run | str | Path | None = None,
     steps: int | None = None,
@@ -74,9 +72,8 @@ def check_evaluation(
         check_likelihood(recipe, n, batch, 1, seed)
     if n is not None:
         check_count(wanted, n)
-    if split not in SPLITS:
-        raise ConfigError(f"There is no split {split!r}; take {either(SPLITS)}.")
-    source = _real(recipe) if data is None else absolute(data)
+    check_split(split)
+    source = known_source(recipe) if data is None else absolute(data)
     check_space(inception, features)
     return wanted, source
 
@@ -94,28 +91,13 @@ def _check_points(wanted: Sequence[str], inception: str | Path | None, features:
         )
 
 
-def _real(recipe: Recipe) -> str:
-    """The images that a run was trained on, if they are still there."""
-    source = recipe.data.source
-    if source is None:
-        raise ConfigError("The run does not say what it was trained on; name the images to compare with (--data).")
-    try:
-        check_source(source)
-    except DataError as error:
-        raise DataError(
-            f"The images that the run was trained on cannot be opened: {str(error).partition(' Give ')[0]} If they were "
-            "moved, say where they are (--data)."
-        ) from None
-    return source
-
-
 def evaluate(
     run: Run | str | Path,
     *,
     data: str | Path | None = None,
     metrics: Sequence[str] = ("frechet", "kernel", "pr"),
     n: int | None = None,
-    split: "Split" = "test",
+    split: Split = "test",
     inception: str | Path | None = None,
     features: Run | str | Path | None = None,
     steps: int | None = None,
@@ -153,7 +135,7 @@ def evaluate(
         RunError: it is not a run.
         DataError: data that is missing or damaged.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     wanted, source = check_evaluation(
         recipe,
         data=data,
@@ -176,7 +158,7 @@ def evaluate(
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=others)})
     images = open_data(recipe, split=split, report=report)
     assert isinstance(images, Images | Points)  # all else has been refused
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     thing = "point" if isinstance(images, Points) else "image"
     found: list[Measure] = []
     if set(wanted) != {"bpd"}:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core.errors import ConfigError
-from unveil.data.folders import reason
+from unveil.core.files import reason
 from unveil.recipes import Recipe, dump, resolve
 from unveil.recipes.schema import ClassifierSpec
 from unveil.tasks.images import open_pictures
 from unveil.tasks.report import Report
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, load, open_run, recipe_of
 from unveil.tasks.train import train
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def feature_space(
     if inception is not None:
         return FeatureSpace.of(_inception(inception), "inception", output=output, weights=inception)
     if features is not None:
-        run = features if isinstance(features, Run) else load(features)
+        run = open_run(features)
         return FeatureSpace.of(run.model, run.recipe.name, output=output)
     if images.classes is not None and images.classes > 1:
         run = trained_classifier(recipe, report=report)
@@ -76,7 +76,7 @@ def check_space(inception: str | Path | None, features: Run | str | Path | None)
     if inception is not None:
         _check_weights(Path(inception))
     if features is not None:
-        recipe = features.recipe if isinstance(features, Run) else read_recipe(features)
+        recipe = recipe_of(features)
         if not isinstance(recipe.model, ClassifierSpec):
             raise ConfigError(
                 f"The run to measure with is a {recipe.model.kind}; features come from a classifier's run."

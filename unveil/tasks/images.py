@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unveil.core.errors import DataError
-from unveil.data.folders import shown
+from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import shown
 from unveil.data.sources import check_source
 from unveil.recipes import Recipe
 from unveil.recipes.pose import PoseIKSpec
@@ -12,12 +12,12 @@ from unveil.tasks.report import Report
 
 if TYPE_CHECKING:
     from unveil.data import Images
-    from unveil.data.found import Split
     from unveil.data.moving_digits import MovingDigits
     from unveil.data.photograph import Photograph
     from unveil.data.points import Points
     from unveil.data.poses import Poses
     from unveil.data.random_poses import RandomPoses
+    from unveil.data.split import Split
     from unveil.data.videos import Videos
 
 NAMED = 5
@@ -72,6 +72,27 @@ def open_pictures(
         what = "points" if isinstance(images, Points) else "motions of people" if poses else "video"
         raise DataError(f"'{images.name}' holds {what}, and this asks for pictures.")
     return images
+
+
+def known_source(recipe: Recipe) -> str:
+    """What a run was trained on, if it is still there.
+
+    Raises:
+        ConfigError: the run does not say.
+        DataError: it cannot be opened.
+    """
+    what = "motions" if isinstance(recipe.model, PoseIKSpec) else "images"
+    source = recipe.data.source
+    if source is None:
+        raise ConfigError(f"The run does not say what it was trained on; name the {what} to compare with (--data).")
+    try:
+        check_source(source)
+    except DataError as error:
+        raise DataError(
+            f"The {what} that the run was trained on cannot be opened: {str(error).partition(' Give ')[0]} If they were "
+            "moved, say where they are (--data)."
+        ) from None
+    return source
 
 
 def with_found(

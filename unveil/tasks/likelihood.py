@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING, Any
 from unveil.core.errors import ConfigError, DataError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.data.sources import check_source
-from unveil.recipes.choices import either
+from unveil.data.split import Split, check_split
 from unveil.recipes.hat import HatSpec
 from unveil.recipes.multires_cnf import MultiResCNFSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe
+from unveil.tasks.batches import batches
 from unveil.tasks.flow_parts import tell_untrained
 from unveil.tasks.images import open_pictures
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, open_run, recipe_of
 from unveil.tasks.sample import BATCH
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unveil.data import Images
-    from unveil.data.found import Split
     from unveil.metrics import Measure
-
-
-SPLITS = ("train", "test", "all")
 
 
 @dataclass(frozen=True)
@@ -98,8 +95,7 @@ def check_which(n: int | None, batch: int, seed: int, *, split: str, shuffle: in
     check_whole("n", 1 if n is None else n)
     check_whole("batch", batch)
     check_seed(seed)
-    if split not in SPLITS:
-        raise ConfigError(f"There is no split {split!r}; take {either(SPLITS)}.")
+    check_split(split)
     if shuffle is not None:
         check_whole("shuffle", shuffle)
 
@@ -109,7 +105,7 @@ def likelihood(
     images: "str | Path | Images",
     *,
     n: int | None = None,
-    split: "Split" = "all",
+    split: Split = "all",
     seed: int = 0,
     batch: int = BATCH,
     probes: int = 1,
@@ -142,27 +138,26 @@ def likelihood(
         DataError: the images are missing or damaged, or are no pixels of 256 levels.
         RunError: it is not a run.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     check_likelihood(recipe, n, batch, probes, seed, draws, split=split, shuffle=shuffle)
     if isinstance(images, str | Path):
         check_source(images)
 
     import torch
 
-    from unveil.core.random import Streams
     from unveil.data import dequantise
     from unveil.data.shuffling import shuffle_patches
     from unveil.metrics import bits_per_dim, lossless_bits, measure_bits_per_dim
 
     report = report or Quiet()
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     tell_untrained(run, report)
     if isinstance(images, str | Path):
         images = open_pictures(recipe, source=images, split=split, report=report)
     if images.levels is None:
         raise DataError(f"{images.name} holds real numbers; only pixels of whole levels, such as 0 .. 255, cost bits.")
     chosen = range(len(images) if n is None else min(n, len(images)))
-    device = next(run.model.parameters()).device
+    device = run.device
     nats, sizes, trace = [], [], "exact" if exact else "hutchinson"
     levels: Any = getattr(run.model, "levels", None)  # a flow knows those of its pixels, and may keep some bits alone
     count = images.levels if levels is None else levels.count
@@ -173,14 +168,13 @@ def likelihood(
             f"{levels.data} that the run knows."
         )
     with report.bar("likelihoods") as progress:
-        for start in range(0, len(chosen), batch):
-            index = chosen[start : start + batch]
-            streams, pixels = Streams(seed, index), images.batch(index)[0]
+        for rows, streams, _ in batches(chosen, batch, seed, progress):
+            pixels = images.batch(rows)[0]
             if rounded:
                 pixels = ((pixels + 1) * ((levels.data - 1) / 2)).round() * (2 / (levels.data - 1)) - 1
             if shuffle is not None:
                 pixels = shuffle_patches(pixels, shuffle, streams.child(1))  # the noise stays as it is
-            found = torch.zeros(len(index), dtype=torch.float64)
+            found = torch.zeros(len(rows), dtype=torch.float64)
             for _ in range(draws):
                 x = (
                     dequantise(pixels, streams, levels=count)
@@ -193,7 +187,7 @@ def likelihood(
             if formats:
                 whole = levels.numbers(pixels) if levels is not None else (pixels + 1) / 2 * (count - 1)
                 sizes.append(lossless_bits(whole.round().to(torch.uint8), formats))
-            progress(index.stop, len(chosen))
+            progress(rows.stop, len(chosen))
     all_nats, shape = torch.cat(nats), images.shape
     size = "x".join(str(side) for side in shape) + (f", squares of {shuffle} shuffled" if shuffle is not None else "")
     return Bits(

@@ -94,7 +94,6 @@ class Retargeted:
         """Write the motion as .bvh, or .glb with the character's skin; what is there is replaced."""
         from unveil.body import Skeleton, write_motion
 
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_motion(self.motion, out, None if isinstance(self.target, Skeleton) else self.target)
 
     def picture(self) -> "Tensor":

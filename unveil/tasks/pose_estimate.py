@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from unveil.core.errors import ConfigError, DataError
-from unveil.core.numbers import check_whole
+from unveil.core.errors import ConfigError
+from unveil.core.numbers import check_whole, shape_numbers
 from unveil.tasks import pose_choices
-from unveil.tasks.pose_lists import shape_numbers
 from unveil.tasks.pose_run import check_poser, load_poser
 from unveil.tasks.report import Quiet, Report
 from unveil.tasks.run import Run
@@ -117,28 +116,17 @@ def estimate(
     check_estimating(given, None if image is None else Path(image))
     check_whole("person", person, 0)
     shape = None if betas is None else shape_numbers(betas)
-    if not isinstance(run, Run):
-        check_poser(run)
+    check_poser(run)
 
     import torch
 
-    from unveil.body.estimation import Camera, KeypointFit, read_estimates, read_keypoints
-    from unveil.body.estimation.files import NO_POSES
+    from unveil.body.estimation import Camera, KeypointFit, PoseEstimate, read_people
 
     model = load_poser(run)
-    try:
-        found = read_estimates(given, model.body)
-    except DataError as error:
-        if given.suffix.lower() != ".json" or not given.expanduser().is_file():
-            raise
-        reason = "" if NO_POSES in str(error) else f" Nor does it hold estimates: {error}"
-    else:
-        return Estimated((_one(found, person, given),), model.body, len(found))
-    try:
-        people = read_keypoints(given)
-    except DataError as error:
-        raise DataError(f"{error}{reason}") from None
+    people = read_people(given, model.body)
     points = _one(people, person, given)
+    if isinstance(points, PoseEstimate):
+        return Estimated((points,), model.body, len(people))
     camera = None
     if points.flat:
         height, width = _size(image, size)

@@ -4,19 +4,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from unveil.core.numbers import check_whole
-from unveil.tasks.pose_quality import PoseQuality, measure_poses
+from unveil.recipes import Recipe
+from unveil.tasks.images import absolute, known_source, open_data
+from unveil.tasks.pose_quality import PoseQuality, check_measuring, measure_poses
 from unveil.tasks.pose_run import check_poser
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load
+from unveil.tasks.run import Run, open_run, recipe_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unveil.body import Effectors, Pose
-    from unveil.models.pose_ik.protocols import Protocol
+    from unveil.models.pose_ik import Protocol
 
 ALONE = 50
 """Steps of refinement from the rest pose."""
+
+
+def check_pose_evaluation(
+    recipe: Recipe,
+    data: str | Path | None = None,
+    *,
+    protocol: str = "release",
+    poses: int = 200,
+    draws: int = 5,
+    refine: int = 10,
+    seed: int = 0,
+) -> str:
+    """Refuse what cannot be measured, before anything is loaded. Arguments and errors are those of `evaluate`.
+
+    Returns:
+        The source of the motions.
+    """
+    check_whole("refine", refine, 0)
+    check_measuring(protocol, poses=poses, draws=draws, seed=seed)
+    return known_source(recipe) if data is None else absolute(data)
 
 
 def evaluate(
@@ -48,17 +70,16 @@ def evaluate(
     Raises:
         ConfigError, DataError, RunError: a number, the data or the run cannot be used.
     """
-    check_whole("refine", refine, 0)
-    if not isinstance(run, Run):
-        check_poser(run)
-        run = load(run, device="cpu")
+    recipe = recipe_of(run)
+    check_poser(run)
+    source = check_pose_evaluation(recipe, data, protocol=protocol, poses=poses, draws=draws, refine=refine, seed=seed)
 
     from unveil.body import Pose
     from unveil.body.refining_solver import RefiningSolver
-    from unveil.recipes.build import build_data
 
-    model, body = run.model, run.model.body
-    opened = build_data(run.recipe, source=str(data or run.recipe.data.source), split="test")
+    model, report = open_run(run, device="cpu").model, report or Quiet()
+    body = model.body
+    opened = open_data(recipe, source=source, split="test", report=report)
 
     def rest(asked: "Effectors", betas: "Tensor", gender: "Tensor") -> "Pose":
         still = Pose.rest(body, betas, gender)
@@ -72,7 +93,7 @@ def evaluate(
     }
     found: dict[str, PoseQuality] = {}
     for name, solver in solvers.items():
-        with (report or Quiet()).bar(name) as bar:
+        with report.bar(name) as bar:
             found[name] = measure_poses(
                 solver, opened, body, cast("Protocol", protocol), poses=poses, draws=draws, seed=seed, progress=bar
             )

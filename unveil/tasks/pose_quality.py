@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.core.protocols import Progress
+from unveil.models.pose_protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from unveil.body import Body, Effectors, Pose
     from unveil.core.protocols import Dataset
-    from unveil.models.pose_ik.protocols import Protocol
+    from unveil.models.pose_ik import Protocol
 
     Solver = Callable[[Effectors, Tensor, Tensor], Pose]
     """Effectors, shapes (B, 10) and genders (B,) to poses."""
@@ -47,6 +48,15 @@ class PoseQuality:
     look: float | None
 
 
+def check_measuring(protocol: str, *, poses: int, draws: int, seed: int) -> None:
+    """Refuse how nothing can be measured, before torch is loaded. Arguments and errors are those of `measure_poses`."""
+    for name, number in (("poses", poses), ("draws", draws)):
+        check_whole(name, number)
+    check_seed(seed)
+    if protocol not in PROTOCOLS:
+        raise ConfigError(f"There is no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}.")
+
+
 def measure_poses(
     solve: "Solver",
     data: "Dataset",
@@ -73,19 +83,15 @@ def measure_poses(
     Raises:
         ConfigError: a number or the protocol cannot be.
     """
-    for name, number in (("poses", poses), ("draws", draws)):
-        check_whole(name, number)
-    check_seed(seed)
+    check_measuring(protocol, poses=poses, draws=draws, seed=seed)
 
     import torch
 
     from unveil.body.effectors import Pose
     from unveil.core.random import Streams
     from unveil.metrics.pose import effector_error, geodesic_error, mpjpe_abs, mpjpe_root, pa_mpjpe
-    from unveil.models.pose_ik import PROTOCOLS, draw_effectors
+    from unveil.models.pose_ik import draw_effectors
 
-    if protocol not in PROTOCOLS:
-        raise ConfigError(f"There is no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}.")
     count = min(poses, len(data))
     places = [i * len(data) // count for i in range(count)]
     groups = [places[start : start + GROUP] for start in range(0, count, GROUP)]

@@ -1,16 +1,15 @@
 """From a few effectors to a pose, and from a pose back to a few effectors."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unveil.core.errors import ConfigError
-from unveil.core.json_file import read_json
-from unveil.core.numbers import check_amount, check_whole
+from unveil.core.errors import ConfigError, DataError
+from unveil.core.json_file import read_json, write_json
+from unveil.core.numbers import check_amount, check_whole, shape_numbers
 from unveil.tasks.pose_choices import POSES, REFINED
-from unveil.tasks.pose_lists import Wish, plain_pose, read_wish, shape_numbers
+from unveil.tasks.pose_lists import plain_pose
 from unveil.tasks.pose_run import check_poser, load_poser
 from unveil.tasks.run import Run
 
@@ -30,9 +29,11 @@ class SolvedPose:
     Attributes:
         pose: one pose.
         body: whose it is.
-        effectors: what was asked, without those of weight 0.
-        missed: what each is missed by, metres for positions and radians for the others.
+        effectors: what was asked of the body in its own size, without those of weight 0.
+        missed: what each is missed by, metres of the scene for positions and radians for the others.
         reached: whether that is next to nothing, or within the tolerance.
+        scale: how many times its own size the body stands in the scene.
+        floor: numbers of the joints whose positions are on the floor.
     """
 
     pose: "Pose" = field(repr=False)
@@ -40,6 +41,8 @@ class SolvedPose:
     effectors: "Effectors" = field(repr=False)
     missed: tuple[float, ...]
     reached: tuple[bool, ...]
+    scale: float = 1.0
+    floor: tuple[int, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,7 +82,8 @@ def solve(
     """Find a pose that does what effectors ask.
 
     Args:
-        effectors: of one pose, or a JSON file with a list of them.
+        effectors: of one pose, or a JSON file with a list of them, or of a body as the pose editor saves one. Where that
+            tells the scale of its body, places are metres of the scene in which the body has that size.
         run: what knows poses; the one that comes with the library when None.
         betas: the shape, up to ten numbers; that of the file, or the average, when None.
         gender: male, female or neutral; that of the file, or neutral, when None.
@@ -92,28 +96,39 @@ def solve(
         RunError: the run cannot be used.
     """
     check_whole("refine", refine, 0)
-    wish = read_wish(effectors) if isinstance(effectors, str | Path) else Wish([])
-    given = wish.effectors if isinstance(effectors, str | Path) else effectors
-    shape = shape_numbers(betas if betas is not None else wish.betas)
-    if not isinstance(run, Run):
-        check_poser(run)
+    content = read_json(effectors, "list of effectors") if isinstance(effectors, str | Path) else None
+    shape = None if betas is None else shape_numbers(betas)
+    check_poser(run)
 
     import torch
 
-    from unveil.body import Effectors, find_gender
+    from unveil.body import POSITION, Effectors, find_gender
     from unveil.body import refine as refined
+    from unveil.body.pose_json import PoseRecord, effectors_of
 
-    asked = given if isinstance(given, Effectors) else Effectors.of(given)
+    if isinstance(effectors, str | Path):
+        told = PoseRecord.read(content, f"'{effectors}'")
+        if not told.effectors:
+            example = '[{"type": "position", "joint": "head", ...}]'
+            raise DataError(f"'{effectors}' holds no list of effectors, such as {example}.")
+        asked = effectors_of(told.effectors, told.scale or 1.0)
+    else:
+        told = PoseRecord()
+        asked = effectors if isinstance(effectors, Effectors) else Effectors.of(effectors)
     if len(asked) != 1:
         raise ConfigError(f"Effectors of {len(asked)} poses were given; give those of one.")
-    number = torch.tensor([find_gender(gender or wish.gender or "neutral")])
+    number = torch.tensor([find_gender(gender or told.gender or "neutral")])
     asked.centre()
     asked = asked.select(asked.weight[0].nonzero().squeeze(1))
     _check_places(asked)
     model = load_poser(run)
-    pose = model.solve(asked, torch.tensor([shape]), number)
+    pose = model.solve(asked, torch.tensor([shape or told.betas or shape_numbers(None)]), number)
     done = refined(model.body, pose, asked, refine, limits=limits)
-    return SolvedPose(done.pose, model.body, asked, tuple(done.residuals[0].tolist()), tuple(done.reached[0].tolist()))
+    scale = told.scale or 1.0
+    missed = torch.where(asked.kind[0] == POSITION, scale, 1.0) * done.residuals[0]
+    floor = tuple(row.joint for row in told.effectors if row.floor)
+    reached = tuple(done.reached[0].tolist())
+    return SolvedPose(done.pose, model.body, asked, tuple(missed.tolist()), reached, scale, floor)
 
 
 def _check_places(asked: "Effectors") -> None:
@@ -181,8 +196,7 @@ def recover(
     check_whole("most", most)
     check_whole("refine", refine, 0)
     check_amount("tolerance", tolerance)
-    if not isinstance(run, Run):
-        check_poser(run)
+    check_poser(run)
 
     from unveil.body import recover_effectors
     from unveil.body.refining_solver import RefiningSolver
@@ -218,37 +232,43 @@ def read_pose(path: "str | Path", body: "Body", frame: int = 0) -> "Pose":
 
 
 def _pose_of(path: "str | Path") -> "Pose":
-    import torch
+    from unveil.body.pose_json import PoseRecord
 
-    from unveil.body import Pose, find_gender
-    from unveil.core.errors import DataError
-
-    value = read_json(path, "pose")
-    whole = value.get("pose") if isinstance(value, Mapping) else None
-    if not isinstance(whole, Mapping) or not {"rotations", "pelvis"} <= whole.keys():
+    pose = PoseRecord.read(read_json(path, "pose"), f"'{path}'").pose()
+    if pose is None:
         raise DataError(f"'{path}' holds no pose; give what `pose solve --out NAME.json` writes.")
-    try:
-        rotations, pelvis = (torch.tensor(whole[name], dtype=torch.float32) for name in ("rotations", "pelvis"))
-        betas = torch.tensor([shape_numbers(value.get("betas"))])
-        gender = torch.tensor([find_gender(value.get("gender", "neutral"))])
-        return Pose(rotations[None], pelvis[None], betas, gender).checked()
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
-        raise DataError(f"'{path}' holds no pose that can be read: {str(error).rstrip('.')}.") from None
+    return pose
 
 
-def write_pose(pose: "Pose", out: Path, body: "Body", effectors: "Effectors | None" = None) -> None:
-    """Write one pose as .npz, .bvh, .glb, its skin as .obj or .ply, or .json with its effectors; what is there is replaced."""
+def write_pose(
+    pose: "Pose",
+    out: Path,
+    body: "Body",
+    effectors: "Effectors | None" = None,
+    *,
+    scale: float = 1.0,
+    floor: Sequence[int] = (),
+) -> None:
+    """Write one pose as .npz, .bvh, .glb, its skin as .obj or .ply, or .json with its effectors; what is there is replaced.
+
+    Args:
+        pose: of the body in its own size.
+        out: the file.
+        body: whose pose it is.
+        effectors: what was asked of the body in its own size.
+        scale: how many times its own size it is written. An .npz knows bodies of their own size only; a .json tells it.
+        floor: numbers of the joints whose positions are on the floor, for the pose editor.
+    """
     from unveil.body import GENDERS, BodyMotion, write_body_motion, write_surface
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix.lower() == ".json":
         joints = pose.joints(body)[0][0]
-        out.write_text(json.dumps(plain_pose(pose, effectors, joints), indent=1) + "\n", encoding="utf-8")
+        write_json(out, plain_pose(pose, effectors, joints, scale, floor), force=True)
         return
     gender = GENDERS[int(pose.gender[0])]
     if out.suffix.lower() not in POSES:
         skin = body(pose.rotations, pose.betas, pose.gender, pelvis=pose.pelvis).vertices[0]
-        write_surface(skin, body.faces, out)
+        write_surface(scale * skin, body.faces, out)
         return
     motion = BodyMotion(pose.rotations, pose.pelvis, pose.betas[0], gender)
-    write_body_motion(motion, out, body)
+    write_body_motion(motion, out, body, scale=scale)

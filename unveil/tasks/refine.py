@@ -12,9 +12,10 @@ from unveil.recipes.diffusion import DiffusionSpec
 from unveil.recipes.distillation import DistilledSpec
 from unveil.recipes.hat import HatSpec
 from unveil.recipes.schema import Recipe
+from unveil.tasks.batches import batches
 from unveil.tasks.pictures import SLACK
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe, shape_of
+from unveil.tasks.run import Run, open_run, recipe_of, shape_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,34 +140,31 @@ def refine(
 
     Source: Meng et al. (2022), arXiv:2108.01073, for the diffusion; the Hat Diffusion EBM's kernel is the same step.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     check_refining(recipe, until=until, repeats=repeats, steps=steps, n=n, seed=seed, batch=batch, keep_size=keep_size)
 
     import torch
 
-    from unveil.core.random import Streams
-
-    run, report = run if isinstance(run, Run) else load(run), report or Quiet()
+    run, report = open_run(run), report or Quiet()
     shape = shape_of(recipe, run.path)
     given = _opened(images, shape, n, keep_size=keep_size)
     shape = tuple(given.shape[1:])
     where = None if mask is None else (_opened(mask, (1, *shape[1:]), 1) > 0).float()
     spec, model = recipe.model, run.model
-    device = next(model.parameters()).device
+    device = run.device
     options: dict[str, Any] = {"repeats": repeats, "mask": None if where is None else where.to(device)}
     if isinstance(spec, HatSpec):
         options["steps"] = steps
     done = []
     with report.bar("refining") as progress:
-        for first in range(0, len(given), batch):
-            part = given[first : first + batch].to(device)
-            streams = Streams(seed, range(first, first + len(part)))
+        for rows, streams, _ in batches(range(len(given)), batch, seed, progress):
+            part = given[rows.start : rows.stop].to(device)
             if isinstance(spec, HatSpec):
                 moved = model.refine(part, generator=streams, **options)
             else:
                 moved = _walked(_kernel_for(run, shape, until, steps), part, streams, **options)
             done.append(moved.cpu())
-            progress(min(first + batch, len(given)), len(given))
+            progress(rows.stop, len(given))
     return Refined(torch.cat(done), given)
 
 

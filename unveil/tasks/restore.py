@@ -14,7 +14,7 @@ from unveil.recipes.schema import BlindDenoiserSpec, DiffusionSpec, Recipe, Rest
 from unveil.tasks.enlarge import check_enlarging, enlarge
 from unveil.tasks.measurements import Measurement, before, build, kernel, parse
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe
+from unveil.tasks.run import Run, open_run, recipe_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,15 +72,22 @@ class Restored:
 
 
 def check_restoring(
-    recipe: Recipe, measurement: Measurement, solver: str | None, *, degrade: bool, window: int | None = None
+    recipe: Recipe,
+    measurement: Measurement,
+    solver: str | None,
+    *,
+    degrade: bool,
+    window: int | None = None,
+    steps: int | None = None,
 ) -> None:
     """Refuse what cannot be restored, before torch is loaded.
 
     Raises:
-        ConfigError: a run that is no prior, an unknown solver, or a measurement that only a clean picture can give.
+        ConfigError: a run that is no prior, an unknown solver, a measurement that only a clean picture can give, or steps
+            of what takes none.
     """
     if isinstance(recipe.model, MultiResCNFSpec):
-        check_enlarging(recipe.model, measurement, solver, window=window)
+        check_enlarging(recipe.model, measurement, solver, window=window, steps=steps)
     elif isinstance(recipe.model, DistilledSpec):
         raise ConfigError(
             f"The run was distilled to {recipe.model.steps} of its steps and knows no other noise; give the run that it was "
@@ -101,6 +108,12 @@ def check_restoring(
     if solver is not None and solver not in get_args(Solver):
         raise ConfigError(
             f"There is no solver {solver!r}{near(solver, get_args(Solver), 1)} Known are {either(get_args(Solver))}."
+        )
+    alone = not measurement.parts and solver is None and not isinstance(recipe.model, RestorationSpec)
+    if steps is not None and (solver == "denoise" or alone):
+        raise ConfigError(
+            "Noise alone is taken away by the solver denoise, which asks the run once and takes no steps; leave them out, or "
+            "take --solver half-quadratic."
         )
     if window is not None and window < LEAST_WINDOW:
         raise ConfigError(f"Pieces of {window} pixels a side are too small to work on; take {LEAST_WINDOW} or more.")
@@ -143,7 +156,7 @@ def restore(
         seed: names all that is random.
         window: side of the pieces in which the picture is worked on; without one the run's own size.
         report: told of progress.
-        options: what else the solver takes, such as iterations.
+        options: what else the solver takes, such as steps.
 
     Raises:
         ConfigError: a value out of range, an operator that cannot be read, or a run that is no prior.
@@ -151,8 +164,8 @@ def restore(
         ShapeError: a mask or a truth of another size.
     """
     measurement = operator if isinstance(operator, Measurement) else parse(operator)
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
-    check_restoring(recipe, measurement, solver, degrade=degrade, window=window)
+    recipe = recipe_of(run)
+    check_restoring(recipe, measurement, solver, degrade=degrade, window=window, steps=options.get("steps"))
 
     import torch
 
@@ -162,8 +175,8 @@ def restore(
 
     report = report or Quiet()
     given, notes = read_picture(image)
-    run = run if isinstance(run, Run) else load(run)
-    device = next(run.model.parameters()).device
+    run = open_run(run)
+    device = run.device
     shape = tuple(given.shape) if degrade else before(measurement, given.shape)
     clean = given if degrade else None if truth is None else read_picture(truth)[0]
     if clean is not None and tuple(clean.shape) != shape:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import RunError
+from unveil.core.files import RECIPE_FILE
 from unveil.recipes import Recipe, resolve
-from unveil.recipes.library import RECIPE_FILE
 from unveil.recipes.pose import POSE, PoseIKSpec
 from unveil.training.run_folder import RunFolder
 
@@ -30,6 +30,12 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, recipe {self.recipe.name})"
+
+    @property
+    def device(self) -> "torch.device":
+        """Where the model is, whether or not it says so itself."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
 
 def shape_of(recipe: Recipe, path: Path) -> tuple[int, ...]:
@@ -60,6 +66,24 @@ def read_recipe(path: str | Path, *, trained: bool = True) -> Recipe:
 
         return open_diffusers(path, device="cpu").recipe
     return resolve(RunFolder.open(path, trained=trained).path)
+
+
+def recipe_of(run: Run | str | Path) -> Recipe:
+    """The recipe of a run in hand, or of the one in a folder, which loads no torch.
+
+    Raises:
+        RunError: it is not a run.
+    """
+    return run.recipe if isinstance(run, Run) else read_recipe(run)
+
+
+def open_run(run: Run | str | Path, *, device: "str | torch.device | None" = None) -> Run:
+    """A run in hand as it is, or the one in a folder, as `load` opens it.
+
+    Raises:
+        RunError: it is not a run, or its weights are damaged or do not fit its recipe.
+    """
+    return run if isinstance(run, Run) else load(run, device=device)
 
 
 def load(path: str | Path, *, device: "str | torch.device | None" = None) -> Run:

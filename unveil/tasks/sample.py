@@ -15,10 +15,11 @@ from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.schema import DiffusionSpec, Recipe, RestorationSpec
 from unveil.recipes.single_image import SingleImageSpec
 from unveil.recipes.video import VideoDiffusionSpec
+from unveil.tasks.batches import batches
 from unveil.tasks.flow_parts import tell_untrained
 from unveil.tasks.labels import class_numbers
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe, shape_of
+from unveil.tasks.run import Run, open_run, recipe_of, shape_of
 from unveil.tasks.sides import check_sides
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ BATCH = 64
 AT_ONCE = 2**24
 """Pixels of a size that was asked for, drawn at a time at most: chains need several times their memory."""
 STAGES = ("proposal", "kernel", "one", "two")
+MAKE_NONE = {
+    "classifier": "measures pictures",
+    "codec": "makes pictures small",
+    "denoiser": "cleans pictures",
+    "pose-ik": "poses bodies",
+}
+"""Kinds of models that draw no samples, and what they do instead."""
 
 
 def check_sampling(
@@ -61,7 +69,11 @@ def check_sampling(
         how = f"A restoration model samples in steps of its own, one for each of its {levels} levels,"
         _check_takes_none(how, steps=steps, **unheeded)
     elif isinstance(spec, SingleImageSpec):
-        _check_takes_none("A model of a single image samples by Langevin chains", **unheeded)
+        _check_takes_none("A model of a single image samples by Langevin chains", sampler=sampler, guidance=guidance)
+        if not spec.detail_noise:
+            _check_takes_none(
+                "This model was trained without noise for details (model.detail_noise)", temperature=temperature
+            )
     elif isinstance(spec, MultiResCNFSpec):
         _check_takes_none(
             "A flow solves an equation by itself (model.test_solver)", steps=steps, sampler=sampler, guidance=guidance
@@ -81,13 +93,13 @@ def check_sampling(
         _check_distilled(spec, steps=steps, sampler=sampler, guidance=guidance)
     elif isinstance(spec, CodecDiffusionSpec):
         _check_codes(spec, steps=steps, sampler=sampler, guidance=guidance)
-    elif not isinstance(spec, DiffusionSpec | VideoDiffusionSpec):
-        does = {"classifier": "measures pictures", "codec": "makes pictures small", "pose-ik": "poses bodies"}.get(
-            spec.kind, "cleans pictures"
-        )
+    elif spec.kind in MAKE_NONE:
         raise ConfigError(
-            f"The run is a {spec.kind}, which {does} and makes none; give the run of a diffusion or of a restoration model."
+            f"The run is a {spec.kind}, which {MAKE_NONE[spec.kind]} and makes none; give the run of a diffusion or of a "
+            "restoration model."
         )
+    elif not isinstance(spec, DiffusionSpec | VideoDiffusionSpec):
+        _check_takes_none("This model samples in a way of its own", steps=steps, **unheeded)
     _check_stage(spec, stage)
     _check_size(recipe, size)
     for name, count in (("n", n), ("batch", batch), ("steps", 1 if steps is None else steps)):
@@ -240,7 +252,7 @@ def sample(
             with labels, which take all of them in turn when None.
         guidance: above 1 follows the label more closely; the recipe's when None.
         temperature: scales the noise at the start; of categorical codes it divides their logits instead, and 0 takes the
-            likeliest code.
+            likeliest code; of a single image it scales the noise that details are drawn from.
         size: height and width of the pictures in pixels; only models of a single image draw other sizes than their own.
         stage: of a Hat Diffusion EBM, where to stop: "proposal", "kernel", "one" or "two"; the last that was trained when
             None. Samples of one seed begin with the same latents whatever the stage.
@@ -254,7 +266,7 @@ def sample(
         ConfigError: a value out of range.
         RunError: it is not a run.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     labels = check_sampling(
         recipe,
         n,
@@ -271,20 +283,18 @@ def sample(
 
     import torch
 
-    from unveil.core.random import Streams
     from unveil.training.processes import Processes
 
     if not labels and isinstance(recipe.model, DiffusionSpec | DistilledSpec) and recipe.model.labels:
         labels = list(range(recipe.data.classes or 0))
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     tell_untrained(run, report or Quiet())
     defaults = recipe.sampling
-    device = next(run.model.parameters()).device
+    device = run.device
     here = Processes.join(device)
     mine = range(n)[here.rank * n // here.world : (here.rank + 1) * n // here.world]
     if size is not None:
         batch = max(1, min(batch, AT_ONCE // (size[0] * size[1])))
-    chunks = [mine[start : start + batch] for start in range(0, len(mine), batch)]
     walk = walk_of(recipe, steps=steps, sampler=sampler)
     if temperature != 1:
         walk["temperature"] = temperature
@@ -296,19 +306,13 @@ def sample(
         walk["size"] = (int(size[0]), int(size[1]))
     drawn = []
     with (report or Quiet()).bar("sampling") as progress:
-        for done, chunk in enumerate(chunks):
+        for rows, streams, tell in batches(mine, batch, seed, progress):
             if labels:
-                chosen = torch.tensor([labels[i % len(labels)] for i in chunk], device=device)
+                chosen = torch.tensor([labels[i % len(labels)] for i in rows], device=device)
                 options |= {"label": chosen}
                 if isinstance(recipe.model, DiffusionSpec):
                     options |= {"guidance": defaults.guidance if guidance is None else guidance}
-            x = run.model.sample(
-                len(chunk),
-                generator=Streams(seed, chunk),
-                progress=lambda step, steps, done=done: progress(done * steps + step, len(chunks) * steps),
-                **walk,
-                **options,
-            )
+            x = run.model.sample(len(rows), generator=streams, progress=tell, **walk, **options)
             drawn.append(x.cpu())
     shape = shape_of(run.recipe, run.path)
     shape = shape if size is None else (*shape[:-2], *size)

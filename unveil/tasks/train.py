@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError, DataError, DivergenceError, ExistsError, RunError
+from unveil.core.files import RECIPE_FILE, check_above
 from unveil.data.sources import EMBEDDED, PREFIXES
 from unveil.recipes import Recipe, dump, resolve
-from unveil.recipes.library import RECIPE_FILE, names
+from unveil.recipes.library import names
 from unveil.recipes.ode_video import ODEVideoSpec
 from unveil.recipes.pose import PoseIKSpec
 from unveil.recipes.video import VideoDiffusionSpec
@@ -219,9 +220,7 @@ def check_place(path: Path, force: bool) -> None:
         ConfigError: it would be a file, or lie in one.
         ExistsError: something is there that is not to be replaced.
     """
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise ConfigError(f"{path} cannot be made: {above.name} is a file, not a folder.")
+    check_above(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not path.is_dir():

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
 
 from unveil.core.errors import ConfigError
+from unveil.core.files import shown
 from unveil.core.numbers import check_seed, check_whole
-from unveil.data.folders import shown
 from unveil.data.sources import check_source
 from unveil.recipes import Recipe
 from unveil.recipes.video import VideoDiffusionSpec
+from unveil.tasks.batches import batches
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe, shape_of
+from unveil.tasks.run import Run, open_run, recipe_of, shape_of
 from unveil.tasks.sample import check_steps, walk_of
 from unveil.tasks.video_choices import BATCH, Task
 
@@ -217,7 +218,7 @@ def video(
         DataError: the clip cannot be read, or has too few frames.
         RunError: it is not a run.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     spec = check_video(
         recipe,
         task,
@@ -237,24 +238,21 @@ def video(
 
     import torch
 
-    from unveil.core.random import Streams
     from unveil.tasks.video_clip import read_known
 
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     model: VideoModel = run.model
-    device = next(run.model.parameters()).device
+    device = run.device
     gap = 0 if missing or task != "interpolate" else n
     given = read_known(recipe, shape_of(recipe, run.path), clip, known, gap, n, task, start, number, report)
     walk = walk_of(recipe, steps=steps, sampler=sampler) | options
     told = None if given.frames is None else given.frames.to(device)
-    chunks = [range(first, min(first + batch, trajectories)) for first in range(0, trajectories, batch)]
     made = []
     with report.bar(f"{task}: {n} frames") as progress:
-        for done, chunk in enumerate(chunks):
-            walk["generator"] = Streams(seed, chunk)
-            walk["progress"] = lambda step, total, done=done: progress(done * total + step, len(chunks) * total)
-            rows = None if told is None else told[None].expand(len(chunk), *[-1] * told.ndim)
-            made.append(_make(model, task, rows, n, len(chunk), spec.past, sparse, walk).cpu())
+        for rows, streams, tell in batches(range(trajectories), batch, seed, progress):
+            walk |= {"generator": streams, "progress": tell}
+            each = None if told is None else told[None].expand(len(rows), *[-1] * told.ndim)
+            made.append(_make(model, task, each, n, len(rows), spec.past, sparse, walk).cpu())
     x = torch.cat(made).clamp(-1, 1)
     parts = [] if given.frames is None else [given.frames[None].expand(trajectories, *[-1] * given.frames.ndim)]
     before = {"predict": known, "past": 0, "interpolate": spec.past, "generate": 0}[task]

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import shown
 from unveil.data.clips import FPS, take
 from unveil.data.decoding import framed
-from unveil.data.folders import shown
 from unveil.data.framing import Frame
 from unveil.data.sources import check_source
 from unveil.data.video import open_clip

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.core.errors import ConfigError, MissingDependencyError
+from unveil.core.files import new_file
 from unveil.core.numbers import check_whole
 from unveil.recipes import Recipe
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe, shape_of
+from unveil.tasks.run import Run, open_run, recipe_of, shape_of
 from unveil.tasks.video_times import check_times
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def course(
     Raises:
         ConfigError, DataError, RunError: as for `video_at`.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     check_path(recipe, frames, start)
     check_whole("number", number, 0)
     spec: Any = recipe.model
@@ -96,7 +97,7 @@ def course(
     from unveil.models.ode_video import trajectory
     from unveil.tasks.video_clip import read_known
 
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     model, count = run.model, spec.window if frames is None else frames
     given = read_known(
         recipe, shape_of(recipe, run.path), clip, spec.known, 0, 0, "predict", start, number, report or Quiet()
@@ -165,7 +166,10 @@ def places_beside(curve: "np.ndarray", dots: "np.ndarray") -> "list[np.ndarray]"
 
 
 def draw(course: Course, out: Path, *, title: str = "") -> None:
-    """Draw a path as a .png: the curve, coloured by time, its frames along it, and below how fast it goes."""
+    """Draw a path as a .png: the curve, coloured by time, its frames along it, and below how fast it goes.
+
+    What is there is replaced.
+    """
     import numpy as np
     from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
@@ -203,4 +207,5 @@ def draw(course: Course, out: Path, *, title: str = "") -> None:
     below.plot(times, course.speed.numpy(), color="0.3")
     below.axvline(course.known - 1, color="tab:blue", linewidth=1)
     below.set(xlabel="time in frames", ylabel="speed", ylim=(0, None), xlim=(times[0], times[-1]))
-    figure.savefig(out, dpi=110)
+    with new_file(out, force=True) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

@@ -11,8 +11,9 @@ from unveil.core.errors import ConfigError
 from unveil.core.numbers import check_seed, check_whole
 from unveil.recipes import Recipe
 from unveil.recipes.ode_video import ODEVideoSpec
+from unveil.tasks.batches import batches
 from unveil.tasks.report import Quiet, Report
-from unveil.tasks.run import Run, load, read_recipe, shape_of
+from unveil.tasks.run import Run, open_run, recipe_of, shape_of
 from unveil.tasks.video import VERBS, Footage, check_given, compared
 from unveil.tasks.video_choices import BATCH, Task
 
@@ -149,7 +150,7 @@ def video_at(
         DataError: the clip cannot be read, or has too few frames.
         RunError: it is not a run.
     """
-    recipe = run.recipe if isinstance(run, Run) else read_recipe(run)
+    recipe = recipe_of(run)
     spec = check_times(
         recipe, task, frames=frames, times=times, known_times=known_times, factor=factor, trajectories=trajectories,
         start=start, seed=seed, batch=batch, **foreign,
@@ -160,11 +161,10 @@ def video_at(
 
     import torch
 
-    from unveil.core.random import Streams
     from unveil.data.clips import FPS
     from unveil.tasks.video_clip import Given, read_known, read_whole
 
-    run = run if isinstance(run, Run) else load(run)
+    run = open_run(run)
     model, shape = run.model, shape_of(recipe, run.path)
     count = spec.known if known_times is None else len(known_times)
     if task == "interpolate" and clip is not None:
@@ -179,21 +179,18 @@ def video_at(
     rate = 1 if task != "interpolate" or times is not None else _FACTOR if factor is None else factor
     at = torch.tensor(times).double() if times is not None else _usual(task, clock, n, rate)
     told = None if given.frames is None else given.frames.to(model.device)[None]
-    chunks = [range(first, min(first + batch, trajectories)) for first in range(0, trajectories, batch)]
     made = []
     with report.bar(f"{task}: {len(at)} frames") as progress:
-        for done, chunk in enumerate(chunks):
-            options: dict[str, Any] = {"generator": Streams(seed, chunk)}
-            options["progress"] = lambda step, total, done=done: progress(done * total + step, len(chunks) * total)
+        for rows, streams, tell in batches(range(trajectories), batch, seed, progress):
             if told is None:
-                z = model.draw(len(chunk), options["generator"])
-                made.append(model.render(z, at).cpu())
+                made.append(model.render(model.draw(len(rows), streams), at).cpu())
                 continue
-            rows, options["mean"] = told.expand(len(chunk), *[-1] * 4), trajectories == 1
+            each = told.expand(len(rows), *[-1] * 4)
+            options: dict[str, Any] = {"generator": streams, "progress": tell, "mean": trajectories == 1}
             if task == "interpolate":
-                made.append(model.along(rows, at, **options).cpu())
+                made.append(model.along(each, at, **options).cpu())
             else:
-                made.append(model.frames_at(rows, at, times=clock, **options).cpu())
+                made.append(model.frames_at(each, at, times=clock, **options).cpu())
     x = torch.cat(made)
     fps = given.fps * rate
     if given.frames is None or task == "interpolate":

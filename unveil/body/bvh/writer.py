@@ -10,6 +10,7 @@ from unveil.body.motion import Motion
 from unveil.body.skeleton import Skeleton
 from unveil.body.units import metres_per_unit
 from unveil.core.errors import DataError
+from unveil.core.files import new_file
 from unveil.geometry import matrix_to_euler
 
 _ORDER = "ZYX"
@@ -32,7 +33,14 @@ def write_bvh(motion: Motion, path: str | os.PathLike[str], *, units: str | floa
     Returns:
         The path.
     """
-    place = Path(path).expanduser()
+    place, data = Path(path).expanduser(), bvh_bytes(motion, units=units)
+    with new_file(place, force=True) as file:
+        file.write_bytes(gzip.compress(data, mtime=0) if place.suffix == ".gz" else data)
+    return place
+
+
+def bvh_bytes(motion: Motion, *, units: str | float = "m") -> bytes:
+    """What `write_bvh` writes, not packed."""
     skeleton, scale = motion.skeleton, metres_per_unit(units)
     if any(parent < 0 for parent in skeleton.parents[1:]):
         raise DataError("The skeleton has several roots; a BVH file has one.")
@@ -50,9 +58,7 @@ def write_bvh(motion: Motion, path: str | os.PathLike[str], *, units: str | floa
         columns.append(angles[:, joint])
     for row in torch.cat(columns, 1).tolist():
         lines.append(" ".join(f"{number:.6f}" for number in row))
-    data = ("\n".join(lines) + "\n").encode()
-    place.write_bytes(gzip.compress(data, mtime=0) if place.suffix == ".gz" else data)
-    return place
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _joint(skeleton: Skeleton, joint: int, depth: int, scale: float, moving: bool, order: list[int]) -> list[str]:

@@ -1,10 +1,9 @@
 """The embedded body, from the cache or made anew."""
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 from unveil.body.arrays import BodyArrays
 from unveil.body.joints import GENDERS
 from unveil.core.cache import cache_root
+from unveil.core.errors import UnveilError
+from unveil.core.files import new_file
 
 VERSION = 1  # a change of the measurements or of the making asks for another
 
@@ -54,10 +55,6 @@ def _unpack(made: Mapping[str, np.ndarray]) -> dict[str, BodyArrays]:
 
 
 def _keep(path: Path, made: Mapping[str, np.ndarray]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez_compressed(file, allow_pickle=False, **made)
-        os.replace(file.name, path)  # whole or not there, however many processes make it at once
-    except OSError:
-        pass  # it can be made anew each time
+    # Whole or not there, however many processes make it at once; where it cannot be kept it is made anew each time.
+    with suppress(UnveilError), new_file(path, force=True) as place, place.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **made)

@@ -26,10 +26,12 @@ _ALIASES = {
     "trans": ("cam_trans", "transl", "trans", "translation"),
     "score": ("center_confs", "score", "scores"),
 }
-NO_POSES = "it holds no poses"
-"""What is said of a file of something else."""
 _LARGEST = 1 << 30
 _DEPTH = 4  # dicts within dicts, by video, by frame, by person
+
+
+class NoPosesError(DataError):
+    """A file in which nobody's pose is."""
 
 
 def read_estimates(path: str | os.PathLike[str], body: Body, *, world: bool = False) -> list[PoseEstimate]:
@@ -48,7 +50,8 @@ def read_estimates(path: str | os.PathLike[str], body: Body, *, world: bool = Fa
         One estimate for each person, in the file's order.
 
     Raises:
-        DataError: the file is damaged, asks for more than arrays, or holds no poses.
+        DataError: the file is damaged, or asks for more than arrays.
+        NoPosesError: it holds something else.
     """
     place = Path(path).expanduser()
     try:
@@ -57,13 +60,14 @@ def read_estimates(path: str | os.PathLike[str], body: Body, *, world: bool = Fa
         data = place.read_bytes()
         value = json.loads(data) if place.suffix.lower() == ".json" else read_fields(data)
         found = [one for person in _people(value, _DEPTH) for one in _estimates(person, body, world)]
-        if not found:
-            raise DataError(f"{NO_POSES}; they are looked for under {', '.join(_ALIASES['pose'])} and body_pose")
-        return found
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from None
     except (UnveilError, RecursionError, *DAMAGED) as error:
         raise DataError(f"'{path}' holds no estimates that can be read: {str(error).rstrip('.')}.") from None
+    if not found:
+        names = ", ".join(_ALIASES["pose"])
+        raise NoPosesError(f"'{path}' holds no poses; they are looked for under {names} and body_pose.")
+    return found
 
 
 def _people(value: Any, depth: int) -> list[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from unveil.body.gltf.nodes import local_matrix, parents_of, scale_of, world_mat
 from unveil.body.gltf.reader import bind_matrices, skin_joints
 from unveil.body.motion import Motion
 from unveil.core.errors import DataError
+from unveil.core.files import new_file
 from unveil.geometry import matrix_to_quaternion, nearest_rotation, unroll
 
 _SKIN = (0.78, 0.62, 0.52, 1.0)
@@ -42,14 +43,19 @@ def write_glb(
     Raises:
         DataError: a motion is of another skeleton.
     """
+    place, data = Path(path).expanduser(), character_bytes(character, motions)
+    with new_file(place, force=True) as file:
+        file.write_bytes(data)
+    return place
+
+
+def character_bytes(character: Character, motions: Motion | Mapping[str, Motion] | None = None) -> bytes:
+    """What `write_glb` writes."""
     named = {"motion": motions} if isinstance(motions, Motion) else dict(motions or {})
     for name, motion in named.items():
         if motion.skeleton.names != character.skeleton.names:
             raise DataError(f"The motion '{name}' is not of the character's skeleton; retarget it first.")
-    place = Path(path).expanduser()
-    tree, binary = _animated(character, named) if character.document is not None else _fresh(character, named)
-    place.write_bytes(glb_bytes(tree, binary))
-    return place
+    return glb_bytes(*(_animated(character, named) if character.document is not None else _fresh(character, named)))
 
 
 class _Store:

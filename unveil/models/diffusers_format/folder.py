@@ -1,7 +1,6 @@
 """The folder: a `UNet2DModel`, or a pipeline of one and a scheduler."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unveil.core.errors import ConfigError, DataError, ExistsError
+from unveil.core.errors import ConfigError, DataError
+from unveil.core.files import check_new, new_file
+from unveil.core.json_file import write_json
 from unveil.models.diffusers_format.architecture import our_options, their_config
 from unveil.models.diffusers_format.scheduler import Predict, our_chain, their_scheduler
 from unveil.models.diffusers_format.weights import to_ours, to_theirs
@@ -115,22 +116,21 @@ def write_diffusers(
             "diffusers shows a network the number of the step itself, so the two must be equal."
         )
     weights = to_theirs(unet, label)
-    if not force and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ExistsError(f"{folder} exists and is not an empty folder; choose another place, or empty it first.")
-    for part in ("unet", "scheduler"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    save_file(weights, folder / "unet" / _WEIGHTS, metadata={"format": "pt"})
-    _write_json(folder / "unet" / "config.json", config)
-    _write_json(folder / "scheduler" / _SCHEDULER, scheduler)
-    _write_json(
-        folder / "model_index.json",
-        {
-            "_class_name": "DDPMPipeline",
-            "_diffusers_version": "0.35.0",
-            "scheduler": ["diffusers", "DDPMScheduler"],
-            "unet": ["diffusers", "UNet2DModel"],
-        },
-    )
+    check_new(folder, force, folder=True)
+    with new_file(folder / "unet" / _WEIGHTS, force=True) as file:
+        save_file(weights, file, metadata={"format": "pt"})
+    index = {
+        "_class_name": "DDPMPipeline",
+        "_diffusers_version": "0.35.0",
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+    }
+    for name, told in (
+        ("unet/config.json", config),
+        (f"scheduler/{_SCHEDULER}", scheduler),
+        ("model_index.json", index),
+    ):
+        write_json(folder / name, told, force=True, indent=2)
     return folder
 
 
@@ -159,7 +159,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(f"{path} holds no table of options.")
     return config
-
-
-def _write_json(path: Path, config: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(config, indent=2) + "\n")

@@ -12,7 +12,7 @@ from unveil.body.effectors import POSITION, Effectors, Pose
 from unveil.body.joints import GENDERS, PARENTS
 from unveil.body.kinematics import forward_kinematics
 from unveil.body.limits import mirror_pose
-from unveil.body.parametric import Body
+from unveil.body.parametric import Body, warn_of_shapes
 from unveil.core.errors import ConfigError, ShapeError
 from unveil.core.protocols import Batch, Move, Randomness, Stage
 from unveil.core.random import Streams
@@ -23,7 +23,6 @@ from unveil.models.pose_ik.losses import Placed, pose_loss
 from unveil.models.still import evaluating
 from unveil.networks.pose_net import PoseNet
 
-_USUAL = 5  # numbers of a shape that a human may have
 _SHAPES, _LARGEST = 10, 4.0
 _ABOVE = list(PARENTS[1:])
 
@@ -191,8 +190,7 @@ class PoseIK(nn.Module):
                 f"Effectors of {len(effectors)} poses got shapes {tuple(betas.shape)} and genders {tuple(gender.shape)}; they "
                 f"need ({len(effectors)}, {_SHAPES}) and ({len(effectors)},)."
             )
-        if bool((betas.abs() > _USUAL).any()):
-            warnings.warn(f"A shape has numbers beyond {_USUAL}, where bodies are no longer human.", stacklevel=2)
+        warn_of_shapes(betas)
         if anchor is not None:
             effectors = _anchored(effectors, anchor)
         if effectors.data.device != self.device:

@@ -1,7 +1,6 @@
 """The ways in which solvers of poses are measured: which effectors they are given of a pose that is known."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import numpy as np
 from torch import Tensor
@@ -11,9 +10,8 @@ from unveil.body.joints import JOINTS
 from unveil.core.errors import ConfigError
 from unveil.core.random import Randomness, Streams
 from unveil.models.pose_ik.drawing import Counts, ask, draw_counts, draw_joints
-
-Protocol = Literal["thesis", "release", "protores", "six"]
-PROTOCOLS: tuple[str, ...] = get_args(Protocol)
+from unveil.models.pose_protocols import PROTOCOLS as PROTOCOLS
+from unveil.models.pose_protocols import Protocol as Protocol
 
 
 def _named(*names: str) -> tuple[int, ...]:
