@@ -24,7 +24,7 @@ STEPS, QUICK_STEPS, ROUNDS = 3, 2, 25  # short turns, so that a busy machine lea
 STEP_SIZE, NOISE = 25.0, 5e-4
 REGIMES = {  # channels, side, widths, batch
     "8 x 8, digits-hat": (1, 8, (32, 32, 32), 48),
-    "28 x 28, fashion-hat": (1, 28, (96, 96, 96, 96), 16),
+    "28 x 28, fashion-hat": (1, 28, (48, 48, 48, 48), 32),
     "32 x 32, 96 channels": (3, 32, (96, 96, 96, 96), 16),
 }
 

@@ -8,6 +8,7 @@ brought back. All pictures at the size of the recipe take hours; `--count 3 --si
 than half an hour of one core.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from measuring import Bench
 from torch import Tensor
 from torch.nn import functional
 
+from unveil.core.errors import DivergenceError
 from unveil.core.random import Streams
 from unveil.data import save_images
 from unveil.data.photograph import open_photograph
@@ -193,8 +195,12 @@ def main() -> None:
         if not bench.wants(name):
             continue
         ours, image, sizes = train(path, bench, changes, options.steps, options.seed)
-        plain, _, _ = train(path, bench, [*changes, "model.recovery_weight=0"], options.steps, options.seed)
-        rivals = {COPIES: nearest(image, sizes), "without recovery": plain}
+        rivals = {COPIES: nearest(image, sizes)}
+        try:
+            plain, _, _ = train(path, bench, [*changes, "model.recovery_weight=0"], options.steps, options.seed)
+            rivals["without recovery"] = plain
+        except DivergenceError as error:
+            print(f"{name} without recovery: {error}", file=sys.stderr)
         shown = name if options.side is None else f"{name} at {options.side} pixels"
         report(bench, shown, image, ours, rivals, options.pictures)
 

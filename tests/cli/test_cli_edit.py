@@ -102,7 +102,7 @@ def test_a_clip_is_written(place, tmp_path, ending):
         (["--task", "resize", "--size", "wide"], "--size is 'wide'"),
         (["--task", "resize", "--size", "6x400"], "too small"),
         (["--task", "super-resolve", "--factor", "0.5"], "above 1"),
-        (["--task", "harmonize", "-n", "4"], "add noise"),
+        (["--task", "resize", "--size", "40x50", "-n", "4"], "add noise"),
         (["--task", "paint", "--show", "show.jpg"], "saved as .png"),
         (["--task", "animate", "--show", "show.png"], "leave out --show"),
         (["--task", "super-resolve", "--factor", "1e308"], "ask for a smaller one"),

@@ -140,7 +140,9 @@ CHEAP = [
     ("export run --out run --force", "'run' is the folder of a run"),
     ("export run --out there.png --force", "'there.png' is a file; name a folder with --out."),
     ("recipes digits-ddm", "did you mean digits-ddpm"),
-    ("frobnicate", "No such command 'frobnicate'."),
+    ("frobnicate", "No such command 'frobnicate'. There are train, sample,"),
+    ("video slow", "No such command 'slow'. There are predict, past, interpolate, generate, path."),
+    ("video predct", "No such command 'predct'. Did you mean 'predict'?"),
     ("--frobnicate", "No such option: --frobnicate"),
 ]
 DEAR = [

@@ -51,6 +51,33 @@ def test_subfolders_are_classes_only_if_all_images_lie_in_several(tmp_path):
     assert list_folder(tmp_path / "one").labels is None
 
 
+def test_a_stray_picture_that_keeps_folders_from_being_classes_is_named(tmp_path):
+    touch(tmp_path, "cat/1.png", "cat/2.png", "dog/1.png")
+    assert list_folder(tmp_path).stray == ""
+    touch(tmp_path, "stray.png")
+    assert "'stray.png' lies beside the folders 'cat' and 'dog', which are" in list_folder(tmp_path).stray
+    touch(tmp_path, "a.png", "b.png", "c.png")
+    assert list_folder(tmp_path).stray == ""  # most pictures lie there, so nobody meant classes
+    touch(tmp_path / "split", "train/cat/1.png", "train/dog/2.png", "train/loose.png", "test/cat/3.png")
+    assert "'train/loose.png' lies beside the folders 'cat' and 'dog'" in list_folder(tmp_path / "split").stray
+
+
+def test_pictures_of_kinds_that_are_not_read_are_counted(tmp_path):
+    touch(tmp_path, "a.png", "notes.txt")
+    assert list_folder(tmp_path).unread == ""
+    touch(tmp_path, "1.heic", "deep/2.HEIC", "raw.CR2")
+    listing = list_folder(tmp_path)
+    assert listing.files == ("a.png",)
+    assert listing.unread.startswith(
+        "3 files are of kinds that are not read (.heic 2, .cr2 1); convert them to .png or .jpg"
+    )
+    touch(tmp_path / "phone", "1.heic")
+    with pytest.raises(
+        DataError, match=r"holds no images.* 1 file is of a kind that is not read \(\.heic 1\); convert it"
+    ):
+        list_folder(tmp_path / "phone")
+
+
 def test_parts_are_subfolders_too(tmp_path):
     touch(tmp_path, "Train/cat/1.png", "Train/dog/2.png", "val/dog/4.png", "test/cat/3.png")
     listing = list_folder(tmp_path)

@@ -32,7 +32,9 @@ def test_the_centre():
 @pytest.mark.parametrize("crop", ["center", "random", "none"])
 @pytest.mark.parametrize("resize", [True, False, 100])
 def test_a_small_picture_is_an_error_that_names_all_sizes(crop, resize):
-    with pytest.raises(DataError, match=r"a\.png is 20x40 pixels .* smaller than the 32x32 asked for.*be enlarged"):
+    with pytest.raises(
+        DataError, match=r"a\.png is 20x40 pixels .* smaller than the 32x32 asked for.*be enlarged.*data\.upsample=true"
+    ):
         Frame((32, 32), crop, resize).resampled(20, 40, "a.png")
 
 

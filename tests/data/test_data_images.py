@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from unveil.core.errors import ConfigError, DataError
 from unveil.core.random import Streams
@@ -13,6 +14,17 @@ RAMP = np.random.default_rng(0).integers(0, 256, (50, 3, 6, 9), np.uint8)
 
 def values(x):
     return ((x + 1) * 127.5).round().to(torch.uint8).numpy()
+
+
+def test_what_a_folder_keeps_back_is_noted(tmp_path):
+    for name in ("a/1.png", "b/1.png", "stray.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    (tmp_path / "phone.heic").write_bytes(b"x")
+    unread, stray = open_images(tmp_path, split="all").notes
+    assert "(.heic 1)" in unread
+    assert "'stray.png'" in stray
+    assert open_images(tmp_path, split="all", labels=False).notes == (unread,)
 
 
 def test_a_batch_is_the_pictures_in_order():

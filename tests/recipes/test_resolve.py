@@ -30,6 +30,12 @@ def test_a_recipe_survives_being_written(tmp_path):
     assert resolve(tmp_path) == recipe
 
 
+def test_letters_of_any_language_are_written_as_they_are(tmp_path):
+    recipe = resolve(BASE, ["data.source=Größe Foto 写真.png"])
+    assert "source: Größe Foto 写真.png" in dump(recipe)
+    assert resolve(dump(recipe)) == recipe
+
+
 def test_a_file_without_a_name_is_called_by_its_file(tmp_path):
     raw = yaml.safe_load(dump(resolve(BASE)))
     del raw["name"]

@@ -90,7 +90,7 @@ def test_noise_makes_results_differ_and_each_is_the_same_in_any_company(run, own
     one = edit(run, own, "paint", noise=0.2, seed=5)
     assert not torch.equal(two.images[0], two.images[1])
     torch.testing.assert_close(one.images[0], two.images[0], atol=1e-5, rtol=1e-5)
-    for task, options in (("paint", {"noise": 0}), ("harmonize", {})):
+    for task, options in (("paint", {"noise": 0}), ("harmonize", {"noise": 0})):
         with pytest.raises(ConfigError, match="one answer"):
             edit(run, own, task, n=2, **options)
     usual = edit(run, own, "paint", n=2)  # a little noise, so that flat colours have something to begin with

@@ -1,6 +1,7 @@
 """The commands together, and how every mistake becomes one sentence and an exit code."""
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -27,7 +28,7 @@ from unveil.cli.refine import refine
 from unveil.cli.restore import restore
 from unveil.cli.sample import sample
 from unveil.cli.train import train
-from unveil.core.errors import UnveilError
+from unveil.core.errors import ConfigError, UnveilError
 from unveil.tasks.edit_tasks import TASKS
 from unveil.tasks.measurements import GRAMMAR
 
@@ -35,7 +36,7 @@ WELCOME = """\
 [bold]Unveil[/]: generative models you can read. Try it in this order, without any data of your own:
 
   unveil recipes                                                see what can be trained
-  unveil train digits-ddpm                                      learn handwritten digits (four minutes)
+  unveil train digits-ddpm                                      learn handwritten digits (two to four minutes)
   unveil sample runs/digits-ddpm --out digits.png               draw some, on one sheet
   unveil sample runs/digits-ddpm -n 8 --out drawn               or a file for each
   unveil restore runs/digits-ddpm drawn/00000.png --operator noise:0.3 --degrade --out clean.png
@@ -76,6 +77,14 @@ class _Command(typer.core.TyperCommand):
 class _Group(typer.core.TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         return _plain(super().get_params(ctx))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except typer.TyperException as error:
+            if args[0] in self.commands or "Did you mean" in str(error):
+                raise
+            raise ConfigError(f"{error.format_message()} There are {', '.join(self.commands)}.") from None
 
 
 app = typer.Typer(
@@ -173,6 +182,8 @@ _together(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 for a mistake in what was given, 130 when interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen that knows no umlauts stops nothing
     sys.exit(run(arguments))
 
 

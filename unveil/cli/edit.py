@@ -55,7 +55,7 @@ def edit(
         float | None,
         typer.Option(
             help="Added to where chains start, 0.02 to 0.2. Of animate, how much moves. Without it 0.03 of paint and animate, "
-            "0.02 of edit and style, else none."
+            "0.02 of edit, harmonize and style, none of resize."
         ),
     ] = None,
     factor: Annotated[float | None, typer.Option(help="Of super-resolve: how many times larger.")] = None,

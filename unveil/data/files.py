@@ -27,6 +27,8 @@ def read_folder(folder: Path) -> Found:
         None if listing.classes is None else tuple(shown(name) for name in listing.classes),
         None if listing.held_out is None else np.array(listing.held_out),
         listing.closed,
+        listing.unread,
+        listing.stray,
     )
 
 

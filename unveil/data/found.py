@@ -53,6 +53,8 @@ class Found:
         held_out: which pictures are in the source's own test part, (N,) bool; None if it has none. A reader may leave
             out the part that nobody asks for.
         closed: folders that could not be opened, and why.
+        unread: a sentence on pictures of kinds that are not read, or empty.
+        stray: a sentence on pictures that keep subfolders from being classes, or empty.
     """
 
     pictures: Block | Encoded
@@ -61,6 +63,8 @@ class Found:
     class_names: tuple[str, ...] | None = None
     held_out: np.ndarray | None = None
     closed: tuple[tuple[str, str], ...] = ()
+    unread: str = ""
+    stray: str = ""
 
 
 def held_out_fifth(contents: Sequence[bytes]) -> np.ndarray:

@@ -49,7 +49,8 @@ class Frame:
         if cover > 1 and not self.upsample:
             raise DataError(
                 f"{name} is {height}x{width} pixels (height x width), smaller than the {tall}x{wide} asked for. "
-                "Give a smaller size, or none, or let smaller pictures be enlarged (upsample)."
+                "Give a smaller size, or none, or let smaller pictures be enlarged: upsample=True, in a recipe "
+                "data.upsample=true."
             )
         if self.crop == "none":
             return tall, wide

@@ -105,7 +105,7 @@ def open_images(
         found.classes if known else None,
         found.class_names if known else None,
         [*found.closed, *numbers.skipped],
-        numbers.notes,
+        tuple(filter(None, (*numbers.notes, found.unread, found.stray if labels else ""))),
         torch.from_numpy(found.labels[numbers.kept][rows]) if known and found.labels is not None else None,
         store=store,
         rows=rows,

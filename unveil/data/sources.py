@@ -14,7 +14,7 @@ from typing import Literal
 
 from unveil.core.errors import DataError, MissingDependencyError
 from unveil.core.files import reason, shown
-from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, VIDEO, walk
+from unveil.data.folders import ANIMATED, ARRAYS, SUFFIXES, UNREAD, VIDEO, of_unread, walk
 
 POINTS = ("eight-gaussians",)
 MOVING = "moving-digits"
@@ -191,8 +191,9 @@ def _folder(path: Path) -> Source:
         return Source("videos", name, path)
     if any(name.lower().endswith(BVH) for name in walk(path, suffixes=(".bvh", ".gz"))):
         return Source("bvh", name, path)
+    unread = of_unread(list(walk(path, suffixes=UNREAD)))
     raise DataError(
         f"The folder '{shown(path)}' holds no images and no video, nor does any folder in it. "
         f"Files that end in {' '.join(sorted(SUFFIXES))} are taken for images, and those in {' '.join(sorted(VIDEO))} for "
-        "video."
+        f"video.{unread and ' ' + unread}"
     )

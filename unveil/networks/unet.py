@@ -233,7 +233,8 @@ def _check(
     for level in attention:
         if level not in range(len(mult)):
             raise ConfigError(
-                f"UNet got attention at level {level}; with {len(mult)} levels they are 0 (full resolution) to {len(mult) - 1}."
+                f"UNet got attention at level {level}; with {len(mult)} levels they are 0 (full resolution) to "
+                f"{len(mult) - 1}. In a recipe they are model.network.attention."
             )
     if channels < 4 or channels % 2 or (groups is not None and (groups < 1 or channels % groups)):
         raise ConfigError(

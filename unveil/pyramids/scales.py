@@ -46,7 +46,7 @@ def scale_sizes(
         raise ConfigError(
             f"A picture of {width} x {height} pixels (width x height) is too small for a pyramid whose coarsest scale is "
             f"{min_size} pixels on its short side: the short side must be {least} or more. Give a larger picture, or a "
-            "smaller min_size."
+            "smaller min_size, in a recipe model.min_size."
         )
     if scales is None:
         scales = max(2, 1 + round(log(min_size / short) / log(ratio)))

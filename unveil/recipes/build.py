@@ -155,7 +155,7 @@ def build_diffusion(spec: DiffusionSpec, shape: Sequence[int], classes: int | No
     if spec.labels and classes is None:
         raise ConfigError(
             "The recipe says model.labels=true and the data has no classes; give data with labels, such as a folder "
-            "with a subfolder for each class, or model.labels=false."
+            "with a subfolder for each class and no picture beside these, or model.labels=false."
         )
     known = classes if spec.labels else None
     network = build_network(spec.network, shape[0], known)

@@ -42,7 +42,8 @@ def resolve(recipe: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recip
 
 def dump(recipe: Recipe) -> str:
     """A recipe as YAML, with every value written out."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100)
+    written = recipe.model_dump(mode="json")
+    return yaml.safe_dump(written, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True)
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:

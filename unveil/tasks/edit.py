@@ -156,8 +156,8 @@ def edit(
             task when None.
         n: how many results.
         noise: standard deviation of what is added to each start, so that results differ; for "animate" how much moves. When
-            None 0.03 for "paint" and "animate" (0.3 where that starts at scale 0), 0.02 for "edit" and "style", and nothing
-            for the others.
+            None 0.03 for "paint" and "animate" (0.3 where that starts at scale 0), 0.02 for "edit", "harmonize" and
+            "style", and nothing for "resize".
         factor: of "super-resolve", above 1.
         size: of "resize", (height, width).
         frames: of "animate".

@@ -36,6 +36,7 @@ TASKS = {
         frozenset({*_VARIED, "mask"}),
         lambda finest: max(1, round(0.6 * finest)),
         grows=7.0,
+        noise=0.02,
     ),
     "edit": Task(
         "parts of the picture that were moved or copied lose their seams",
