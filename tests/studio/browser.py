@@ -25,6 +25,7 @@ DRAWN = """
 })
 """
 CATCHES = "[...document.querySelectorAll('canvas')].some((part) => part.style.cursor === 'pointer')"
+NOTHING = (20, 20)  # a corner of the scene
 SIZE = {"width": 820, "height": 460}
 STILL = """
 (frames) => new Promise((done) => {
@@ -134,6 +135,9 @@ class Visitor:
         """
         self.shown()  # what was undone lies elsewhere until it is drawn
         for _ in range(10):
+            # The page looks when a pointer enters something; what it forgets since, it finds when that enters anew.
+            self.page.mouse.move(*NOTHING)
+            self.drawn(2)
             for away in (6, 4, 2, 0):
                 self.page.mouse.move(place[0] + away, place[1])
                 self.page.wait_for_timeout(150)
