@@ -154,3 +154,12 @@ def test_noise_on_another_plane_keeps_its_correlations_and_loses_its_wrapping_ro
     torch.testing.assert_close(back.spectrum / back.spectrum[0, 0], small.spectrum / small.spectrum[0, 0])
     with pytest.raises(ShapeError, match="0 x 4"):
         on_plane(small, 0, 4)
+
+
+def test_eigenvalues_and_the_condition_of_small_matrices_are_those_by_hand():
+    matrix = Dense(torch.tensor([[2.0, 1.0], [1.0, 2.0]]), normalize=False)
+    torch.testing.assert_close(matrix.eigenvalues(), torch.tensor([1.0, 3.0], dtype=torch.float64))
+    assert matrix.condition() == pytest.approx(3.0)
+    planes = Diagonal(torch.tensor([[0.5, 2.0], [1.0, 4.0]]), normalize=False)
+    torch.testing.assert_close(planes.eigenvalues(), torch.tensor([[0.5, 2.0], [1.0, 4.0]], dtype=torch.float64))
+    assert planes.condition() == pytest.approx(8.0)

@@ -177,6 +177,17 @@ def test_keyframes_go_from_pose_to_pose(editor, tmp_path):
     assert torch.allclose(motion.pose[-1], last.rotations[0], atol=1e-5)
 
 
+def test_a_keyframe_is_taken_away_by_its_time(editor):
+    for seconds in (0.0, 1.0):
+        editor.add_keyframe(seconds)
+    with pytest.raises(ConfigError, match=r"no keyframe at 0\.5 s"):
+        editor.remove_keyframe(0.5)
+    editor.remove_keyframe(1.0)
+    assert [key.seconds for key in editor.actor.keyframes] == [0.0]
+    assert editor.undo()
+    assert len(editor.actor.keyframes) == 2
+
+
 def test_a_project_holds_everything(posed, new_editor, tmp_path):
     write_glb(posed.body.character(torch.zeros(10), "male"), tmp_path / "hero.glb")
     posed.add_keyframe(0.5)

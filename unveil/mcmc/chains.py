@@ -1,6 +1,6 @@
 """How chains begin and live on: anew each time from noise, or from where they were left."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,8 +88,3 @@ class Persistent:
         x = self.chain(drawn["x"], generator)
         self.bank.overwrite(slots, {"x": x})
         return x
-
-
-def alone(start: Start) -> Callable[[int, Randomness], Mapping[str, Tensor]]:
-    """A start of states alone, as a bank takes it."""
-    return lambda n, generator: {"x": start(n, generator)}
