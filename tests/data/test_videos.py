@@ -158,7 +158,7 @@ def test_sizes_and_channels(tmp_path):
         open_videos(tmp_path, frames=5, split="all")
     assert open_videos(tmp_path, frames=5, split="all", size=8).shape == (5, 3, 8, 8)
     assert open_videos(tmp_path, frames=5, split="all", size=(4, 6), channels=1).shape == (5, 1, 4, 6)
-    with pytest.raises(DataError, match=r"smaller than the 64x64 asked for.*\(upsample\)"):
+    with pytest.raises(DataError, match=r"smaller than the 64x64 asked for.*data\.upsample=true"):
         open_videos(tmp_path, frames=5, split="all", size=64)
     assert open_videos(tmp_path, frames=5, split="all", size=64, upsample=True).shape[2:] == (64, 64)
 
