@@ -18,7 +18,7 @@ from unveil.studio.shape_panel import ShapePanel
 from unveil.studio.state import PoseEditorState
 
 LOCAL = "127.0.0.1"
-_NARROW = 760  # pixels of the scene
+_NARROW, _LOW = 760, 560  # pixels of the scene
 
 
 class PoseEditor:
@@ -85,7 +85,9 @@ class PoseEditor:
         if client.client_id not in self.server.get_clients():  # it left while its editor was made
             self._left(client)
             return
-        _furnish(client.gui, session, self._shape_names, narrow=client.camera.image_width < _NARROW)
+        camera = client.camera
+        small = camera.image_width < _NARROW or camera.image_height < _LOW
+        _furnish(client.gui, session, self._shape_names, small=small)
         session.ask()
 
     def _left(self, client: Any) -> None:
@@ -95,7 +97,7 @@ class PoseEditor:
             session.close()
 
 
-def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *, narrow: bool) -> None:
+def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *, small: bool) -> None:
     tabs = gui.add_tab_group()
     with tabs.add_tab("Pose"):
         pose = PosePanel(gui, session)
@@ -127,7 +129,7 @@ def _furnish(gui: Any, session: Session, shape_names: tuple[str, ...] | None, *,
     with panel.add_tab("Mouse and keys", icon="keyboard"):
         gui.add_html(help_text(keys))
     panel.float(x=10, y=-10, width=292)
-    if narrow:  # the help would hide the body
+    if small:  # the help would hide the body
         panel.minimize()
     session.look = scene.look
     session.refreshers.extend(each.refresh for each in (pose, shape, motion, image, scene, files))
