@@ -122,9 +122,9 @@ def draw_photograph(demo: Path) -> None:
     run = unveil.load(demo / "runs" / "single-image")
     photo = run.model.pyramid[-1]
     height, width = photo.shape[-2:]
-    drawn = torch.cat([photo, unveil.sample(run, 7)])
+    drawn = torch.cat([photo, unveil.sample(run, 7, temperature=0.4)])
     unveil.save_images(drawn, demo / "photograph.png", columns=4, scale=3, force=True)
-    wide = unveil.sample(run, 1, size=(height, 3 * width), seed=1)
+    wide = unveil.sample(run, 1, size=(height, 3 * width), seed=1, temperature=0.4)
     unveil.save_images(wide, demo / "photograph-wide.png", scale=4, force=True)
 
 
